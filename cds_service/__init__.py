@@ -1,0 +1,1 @@
+"""The process: HTTP, SQL, settings, clock and command line."""

@@ -1,0 +1,1 @@
+"""Keys and fields that name a patient."""

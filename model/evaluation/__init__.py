@@ -1,0 +1,1 @@
+"""Evaluation: predictions and outcomes in, metrics with intervals out; never serves."""

@@ -1,0 +1,1 @@
+"""Training: history and simulation in, artefact folder out. Never imported by serving."""
