@@ -1,0 +1,1 @@
+"""Builders, stand-ins and checks that several tests use."""
