@@ -1,0 +1,56 @@
+"""Errors of the process; each knows the status and the words its caller gets."""
+
+
+class ServiceError(Exception):
+    """An error a caller can act on. `diagnostics` never holds a patient value or a token."""
+
+    status = 500
+    code = "exception"
+    """FHIR issue type (http://hl7.org/fhir/issue-type)."""
+
+    def __init__(self, diagnostics: str, *, element: str | None = None) -> None:
+        super().__init__(diagnostics)
+        self.diagnostics = diagnostics
+        self.element = element
+
+
+class UnauthorizedError(ServiceError):
+    """The caller is not known; no detail is given (R64)."""
+
+    status = 401
+    code = "login"
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized.")
+
+
+class NotFoundError(ServiceError):
+    """There is no such service or resource."""
+
+    status = 404
+    code = "not-found"
+
+
+class ConflictError(ServiceError):
+    """The same `hookInstance` came with another body (C12)."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLargeError(ServiceError):
+    """The body is larger than any chart this service reads."""
+
+    status = 413
+    code = "too-long"
+
+
+class NotReadyError(ServiceError):
+    """No model is loaded."""
+
+    status = 503
+    code = "transient"
+
+
+class ConfigurationError(Exception):
+    """The process refuses to start; the message says what to set."""

@@ -1,0 +1,48 @@
+"""Logs: JSON lines with ids, names and counts. Never a patient value, a token or a body."""
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+LOGGER = logging.getLogger("cds_service")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line. Of an exception only its type and place are written: its message
+    may quote what it failed on."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = record.exc_info[0].__name__
+            trace = record.exc_info[2]
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            if trace is not None:
+                code = trace.tb_frame.f_code
+                line["at"] = f"{code.co_filename}:{trace.tb_lineno} {code.co_name}"
+        return json.dumps(line, default=str)
+
+
+def configure_logs(level: str) -> None:
+    """Write JSON lines to standard error at `level`; uvicorn's access log stays off, because
+    request targets are not ours to repeat."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.getLogger("uvicorn.access").disabled = True
+    for name in ("alembic", "mlflow", "git"):
+        logging.getLogger(name).setLevel(logging.WARNING)

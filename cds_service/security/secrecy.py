@@ -1,0 +1,67 @@
+"""Keyed patient hashes (C3) and encrypted identifiers (design, decision 8)."""
+
+import hmac
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_NONCE = 12  # Bytes; NIST SP 800-38D, 8.2.
+
+
+class Secrecy:
+    """Hashes and encrypts with the newest key; reads what any of the keys has written."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """`keys`: 32 bytes each, newest first."""
+        self._hash_keys = [_derive(key, b"patient-hash") for key in keys]
+        self._ciphers = [AESGCM(_derive(key, b"fields")) for key in keys]
+
+    def patient_keys(self, base: str, patient_id: str) -> list[str]:
+        """HMAC(FHIR base URL of the source, Patient id) under every key, newest first (C3)."""
+        return self._hashes("patient", base, patient_id)
+
+    def encounter_keys(self, base: str, encounter_id: str) -> list[str]:
+        """The same for an encounter, so that two Conditions can be told to share one."""
+        return self._hashes("encounter", base, encounter_id)
+
+    def source_keys(self, base: str, reference: str) -> list[str]:
+        """The same for a resource, so that it is stored once (server, id)."""
+        return self._hashes("resource", base, reference)
+
+    def encrypt(self, data: bytes) -> bytes:
+        """AES-256-GCM with a random nonce in front."""
+        nonce = os.urandom(_NONCE)
+        return nonce + self._ciphers[0].encrypt(nonce, data, None)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """What `encrypt` was given. Raises `ValueError` if no key fits."""
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(data[:_NONCE], data[_NONCE:], None)
+            except InvalidTag:
+                continue
+        raise ValueError("no secret key decrypts this field")
+
+    def _hashes(self, kind: str, base: str, identifier: str) -> list[str]:
+        message = "\0".join((kind, normalise_base(base), identifier)).encode()
+        return [hmac.new(key, message, sha256).hexdigest() for key in self._hash_keys]
+
+
+def normalise_base(base: str) -> str:
+    """One spelling for a FHIR base URL: lower-case scheme and host, no trailing slash."""
+    url = urlsplit(base)
+    if not url.netloc:
+        return base
+    return f"{url.scheme.lower()}://{url.netloc.lower()}{url.path.rstrip('/')}"
+
+
+def _derive(key: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"cds-service " + purpose).derive(
+        key
+    )

@@ -1,0 +1,199 @@
+"""Settings: environment variables with the prefix CDS_, each described here."""
+
+import base64
+import difflib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cds_service.errors import ConfigurationError
+
+KEY_BYTES = 32
+"""Length of a secret key: AES-256 and HMAC-SHA-256."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. The clock is not among it."""
+
+    model_config = SettingsConfigDict(env_prefix="CDS_", frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    public_url: str | None = Field(
+        None,
+        description="URL under which clients reach the service; https outside development. "
+        "Default in development: the address it listens on.",
+    )
+    data_dir: Path = Field(
+        Path("var"), description="Folder for models, history, secret keys and SQLite."
+    )
+    database_url: str | None = Field(
+        None,
+        description="SQLAlchemy URL; postgresql+psycopg://… in production. "
+        "Default: SQLite in CDS_DATA_DIR.",
+    )
+    mlflow_tracking_uri: str | None = Field(
+        None,
+        description="MLflow tracking server for runs and versions. Default: SQLite in "
+        "CDS_DATA_DIR. MLflow's own variable MLFLOW_TRACKING_URI is not read.",
+    )
+    secret_keys: SecretStr | None = Field(
+        None,
+        description="JSON list of base64 keys of 32 bytes, newest first, which key patient "
+        "hashes and encrypt identifiers. Default: the file secret-keys in CDS_DATA_DIR, "
+        "written (mode 600) by the first start in development.",
+    )
+    development: bool = Field(
+        False,
+        description="Answer without authentication as the client `development`; only on a "
+        "loopback address. Set by `make run`, never in production.",
+    )
+    development_any_host: bool = Field(
+        False, description="Allow development mode on an address that is not loopback."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="JSON list of browser origins that may call the service."
+    )
+    language: Literal["en", "es"] = Field("en", description="Language of the cards.")
+    lookback_hours: float | None = Field(
+        None,
+        gt=0,
+        le=24,
+        description="How old a reading may be. Default: 12 in emergency and inpatient "
+        "encounters, else 24; a site can be stricter, never laxer.",
+    )
+    terminology_dir: Path | None = Field(
+        None, description="Folder of FHIR ValueSets and ConceptMaps that replace the shipped ones."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe level that is logged (JSON lines on standard error)."
+    )
+    minimum_outcomes: int = Field(
+        100,
+        ge=1,
+        description="Outcomes below which `evaluate` says so instead of printing figures.",
+    )
+    minimum_held_out: int = Field(
+        2000,
+        ge=1,
+        description="Held-out outcomes below which `retrain` cannot decide and the champion stays.",
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.development and not self.development_any_host and not _is_loopback(self.host):
+            raise ValueError(
+                "CDS_DEVELOPMENT answers without authentication, so CDS_HOST must be a loopback "
+                "address (127.0.0.1), or CDS_DEVELOPMENT_ANY_HOST must be true"
+            )
+        if self.public_url is not None:
+            url = urlsplit(self.public_url)
+            if url.scheme not in ("http", "https") or not url.netloc or url.query or url.fragment:
+                raise ValueError("CDS_PUBLIC_URL must be an absolute http(s) URL")
+            if url.scheme != "https" and not self.development:
+                raise ValueError("CDS_PUBLIC_URL must be https outside development mode")
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """Public URL without a trailing slash."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'cds.sqlite3'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow tracking URI."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.data_dir / 'mlflow.sqlite3'}"
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment.
+
+    Raises `ConfigurationError`, in words for an operator, for an unknown `CDS_` variable (with
+    the nearest known name) and for a value that is not valid. No value is repeated in the error.
+    """
+    names = os.environ if environ is None else environ
+    known = {f"CDS_{name.upper()}" for name in Settings.model_fields} | {"CDS_TEST_REQUIRE"}
+    for name in sorted(names):
+        if name.upper().startswith("CDS_") and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(f"{name} is not a setting of cds-service.{hint}")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError(
+            "; ".join(
+                f"{_variable(issue['loc'])}{issue['msg'].removeprefix('Value error, ')}"
+                for issue in error.errors(include_input=False, include_url=False)
+            )
+        ) from None
+    except ValueError:
+        # pydantic-settings could not read a list; its message would repeat the value.
+        raise ConfigurationError(
+            'CDS_CORS_ORIGINS must be a JSON list, like ["https://ehr.example"]'
+        ) from None
+
+
+def read_secret_keys(settings: Settings) -> list[bytes]:
+    """The secret keys, newest first, each of 32 bytes.
+
+    In development the file `secret-keys` is written if there is none. Raises
+    `ConfigurationError` if there is no key, or one that is not 32 bytes of base64.
+    """
+    path = settings.data_dir / "secret-keys"
+    if settings.secret_keys is not None:
+        text, origin = settings.secret_keys.get_secret_value(), "CDS_SECRET_KEYS"
+    else:
+        if settings.development:
+            _write_first_key(path)
+        try:
+            text, origin = path.read_text("utf-8"), str(path)
+        except FileNotFoundError:
+            raise ConfigurationError(
+                "CDS_SECRET_KEYS is not set: give a JSON list of base64 keys of 32 bytes, newest "
+                "first, for example from: openssl rand -base64 32"
+            ) from None
+    try:
+        keys = [base64.b64decode(key, validate=True) for key in json.loads(text)]
+    except (ValueError, TypeError):
+        raise ConfigurationError(f"{origin} is not a JSON list of base64 keys") from None
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        raise ConfigurationError(f"{origin}: every key must be {KEY_BYTES} bytes of base64")
+    return keys
+
+
+def _write_first_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w") as file:
+        json.dump([base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()], file)
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return f"CDS_{str(location[0]).upper()}: " if location else ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

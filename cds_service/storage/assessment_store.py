@@ -1,0 +1,106 @@
+"""Assessments and the cards that went out with them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from cds_service.storage.tables import ASSESSMENTS, CARDS
+
+BATCH = 5_000
+"""Rows fetched at a time when many are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer a `hookInstance` got, still encrypted."""
+
+    request_hash: str
+    response: bytes
+
+
+class AssessmentStore:
+    """SQL of assessments and cards."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def answer(self, client: str, service: str, hook_instance: str) -> StoredAnswer | None:
+        """What was answered to this call before."""
+        row = self._connection.execute(
+            select(ASSESSMENTS.c.request_hash, ASSESSMENTS.c.response).where(
+                ASSESSMENTS.c.client == client,
+                ASSESSMENTS.c.service == service,
+                ASSESSMENTS.c.hook_instance == hook_instance,
+            )
+        ).one_or_none()
+        return None if row is None else StoredAnswer(row.request_hash, row.response)
+
+    def add(self, assessment: Mapping[str, Any], card: Mapping[str, Any] | None) -> bool:
+        """Store an assessment and its card; `False` if its `hookInstance` is already there."""
+        try:
+            self._connection.execute(insert(ASSESSMENTS), assessment)
+        except IntegrityError:
+            return False
+        if card is not None:
+            self._connection.execute(insert(CARDS), card)
+        return True
+
+    def move(self, old_keys: Sequence[str], new_key: str) -> None:
+        """Give rows under older secret keys the patient's newest key."""
+        self._connection.execute(
+            update(ASSESSMENTS)
+            .where(ASSESSMENTS.c.patient_key.in_(old_keys))
+            .values(patient_key=new_key)
+        )
+
+    def references(
+        self, *, since: datetime | None = None, patient_key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """What outcome rules need of each assessment, oldest first."""
+        query = select(
+            ASSESSMENTS.c.id,
+            ASSESSMENTS.c.patient_key,
+            ASSESSMENTS.c.prediction_time,
+            ASSESSMENTS.c.encounter_key,
+            ASSESSMENTS.c.encounter_class,
+            ASSESSMENTS.c.situation,
+        ).where(ASSESSMENTS.c.situation != "excluded")
+        if since is not None:
+            query = query.where(ASSESSMENTS.c.prediction_time >= since)
+        if patient_key is not None:
+            query = query.where(ASSESSMENTS.c.patient_key == patient_key)
+        query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def scored(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
+        """Scored assessments with what was predicted, oldest first, a batch at a time."""
+        query = select(
+            ASSESSMENTS.c.id,
+            ASSESSMENTS.c.patient_key,
+            ASSESSMENTS.c.prediction_time,
+            ASSESSMENTS.c.encounter_key,
+            ASSESSMENTS.c.encounter_class,
+            ASSESSMENTS.c.features,
+            ASSESSMENTS.c.probabilities,
+            ASSESSMENTS.c.category,
+            ASSESSMENTS.c.model_version,
+            ASSESSMENTS.c.suppressed,
+        ).where(ASSESSMENTS.c.situation == "scored")
+        if since is not None:
+            query = query.where(ASSESSMENTS.c.prediction_time >= since)
+        query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
+        for row in self._connection.execution_options(yield_per=BATCH).execute(query):
+            yield dict(row._mapping)
+
+    def known_cards(self, uuids: Sequence[str], client: str) -> set[str]:
+        """Which of these card ids went out to this client."""
+        query = (
+            select(CARDS.c.uuid)
+            .join(ASSESSMENTS, ASSESSMENTS.c.id == CARDS.c.assessment_id)
+            .where(CARDS.c.uuid.in_(uuids), ASSESSMENTS.c.client == client)
+        )
+        return set(self._connection.execute(query).scalars())

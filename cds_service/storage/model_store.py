@@ -1,0 +1,75 @@
+"""Model versions, releases, history files and evaluations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from cds_service.storage.tables import EVALUATIONS, HISTORY_FILES, MODEL_VERSIONS, RELEASES
+
+
+class ModelStore:
+    """SQL of everything a model's life leaves behind."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def newest_release(self) -> int:
+        """Id of the newest release, 0 if there is none: cheap enough to ask every second."""
+        return self._connection.execute(select(func.max(RELEASES.c.id))).scalar_one() or 0
+
+    def champion(self) -> dict[str, Any] | None:
+        """The live version, joined with its release."""
+        releases = self.releases()
+        return releases[0] if releases else None
+
+    def releases(self) -> list[dict[str, Any]]:
+        """Every release with its version, newest first."""
+        query = (
+            select(
+                RELEASES.c.id.label("release_id"),
+                RELEASES.c.action,
+                RELEASES.c.at,
+                RELEASES.c.actor,
+                RELEASES.c.reason,
+                MODEL_VERSIONS,
+            )
+            .join(MODEL_VERSIONS, MODEL_VERSIONS.c.version == RELEASES.c.version)
+            .order_by(RELEASES.c.id.desc())
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Every version, oldest first."""
+        query = select(MODEL_VERSIONS).order_by(MODEL_VERSIONS.c.created_at)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def add_version(self, version: Mapping[str, Any]) -> None:
+        """Register a version."""
+        self._connection.execute(insert(MODEL_VERSIONS), version)
+
+    def add_release(self, release: Mapping[str, Any]) -> None:
+        """Make a version live."""
+        self._connection.execute(insert(RELEASES), release)
+
+    def add_history(self, history: Mapping[str, Any]) -> None:
+        """Keep a cleaned history file."""
+        self._connection.execute(insert(HISTORY_FILES), history)
+
+    def history(self, history_id: str) -> dict[str, Any]:
+        """One history file."""
+        query = select(HISTORY_FILES).where(HISTORY_FILES.c.id == history_id)
+        return dict(self._connection.execute(query).one()._mapping)
+
+    def history_with(self, sha256: str, label_version: str) -> dict[str, Any] | None:
+        """The history file of this content, if it is already kept."""
+        row = self._connection.execute(
+            select(HISTORY_FILES).where(
+                HISTORY_FILES.c.sha256 == sha256, HISTORY_FILES.c.label_version == label_version
+            )
+        ).one_or_none()
+        return None if row is None else dict(row._mapping)
+
+    def add_evaluation(self, evaluation: Mapping[str, Any]) -> None:
+        """Keep the result of an evaluation or a comparison."""
+        self._connection.execute(insert(EVALUATIONS), evaluation)

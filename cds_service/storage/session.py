@@ -1,0 +1,124 @@
+"""Database engines and the migrations that bring them up to date."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlmodel import SQLModel
+
+from cds_service.errors import ConfigurationError
+from cds_service.storage import tables as _tables  # noqa: F401  # fills the metadata
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 30
+"""How long a writer waits for another on SQLite before it gives up."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+def create_database_engine(url: str) -> Engine:
+    """An engine for SQLite (WAL, `synchronous=FULL`: a committed answer survives power loss) or
+    PostgreSQL. Raises `ConfigurationError` for any other database or a missing driver."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: _encoder.encode(value).decode(),
+        "json_deserializer": _decoder.decode,
+    }
+    if backend == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if backend == "postgresql":
+        try:
+            return create_engine(url, pool_pre_ping=True, pool_size=20, **options)
+        except ModuleNotFoundError:
+            raise ConfigurationError(
+                "PostgreSQL needs the extra `postgresql`: pip install 'cds-service[postgresql]', "
+                "and a URL that begins with postgresql+psycopg://"
+            ) from None
+    raise ConfigurationError("CDS_DATABASE_URL must name SQLite or PostgreSQL")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own BEGIN would come too late (before the first write only).
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that turns into a writer fails at once instead of waiting its turn.
+    immediate = connection.get_execution_options().get("readonly") is not True
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that only reads, so that readers never wait for a writer on SQLite."""
+    with engine.connect().execution_options(readonly=True) as connection:
+        yield connection
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema up to date. Safe to call twice and by two processes at once."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(725264)")
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def check(engine: Engine) -> None:
+    """Raise `ConfigurationError` unless the schema is exactly that of this version."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    try:
+        with reading(engine) as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            current = context.get_current_revision()
+            if current != head:
+                raise ConfigurationError(
+                    f"the database is at revision {current or 'none'}, this version needs {head}: "
+                    "run cds-service db upgrade"
+                )
+            differences = compare_metadata(context, SQLModel.metadata)
+    except OperationalError:
+        raise ConfigurationError(
+            "the database of CDS_DATABASE_URL cannot be reached or opened"
+        ) from None
+    if differences:
+        raise ConfigurationError(
+            f"the database differs from its migrations in {len(differences)} places"
+        )
+
+
+def current_revision(engine: Engine) -> tuple[str | None, str | None]:
+    """The revision of the database and the one this version needs."""
+    with reading(engine) as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    return revision, ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["metadata"] = SQLModel.metadata
+    return config

@@ -1,0 +1,255 @@
+"""The tables. Nothing here names a patient: only keyed hashes and encrypted fields (C3)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Index,
+    LargeBinary,
+    MetaData,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+# Named by rule, so that a migration can drop what another database named by itself.
+SQLModel.metadata.naming_convention = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+).naming_convention
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An instant. SQLite forgets the zone, so it is UTC going in and coming out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware datetimes only; a naive one raises `ValueError`."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The instant in UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+JSON_ = JSON(none_as_null=True)
+
+
+class AssessmentRow(SQLModel, table=True):
+    """One answered `disease-severity` call."""
+
+    __tablename__ = "assessments"
+    __table_args__ = (
+        UniqueConstraint("client", "service", "hook_instance"),
+        Index(None, "patient_key", "prediction_time"),
+    )
+
+    id: str = Field(primary_key=True)
+    client: str
+    service: str
+    hook_instance: str
+    request_hash: str
+    """Of hook, context, FHIR server and prefetch: the same call again has the same (C12)."""
+    prediction_time: datetime = Field(sa_type=UTCDateTime)
+    patient_key: str
+    encounter_key: str | None = None
+    encounter_class: str | None = None
+    situation: str
+    """`scored`, `out_of_population`, `insufficient_data`, `model_failed`, `excluded`."""
+    features: dict[str, Any] | None = Field(default=None, sa_type=JSON_)
+    """The feature row as scored, with `minutes_before`."""
+    provenance: dict[str, Any] | None = Field(default=None, sa_type=JSON_)
+    """Readings as received beside the converted values, what was missing and what was skipped."""
+    probabilities: dict[str, Any] | None = Field(default=None, sa_type=JSON_)
+    category: str | None = None
+    prediction_set: list[str] | None = Field(default=None, sa_type=JSON_)
+    contributions: dict[str, Any] | None = Field(default=None, sa_type=JSON_)
+    atypicality: float | None = None
+    model_version: str | None = None
+    indicator: str | None = None
+    suppressed: str | None = None
+    """Why no card was shown, or null if one was."""
+    identifiers: bytes = Field(sa_type=LargeBinary)
+    """AES-GCM: user, patient, encounter and Observation ids."""
+    response: bytes = Field(sa_type=LargeBinary)
+    """AES-GCM: the answer as sent; the same `hookInstance` gets it again (C12)."""
+
+
+class CardRow(SQLModel, table=True):
+    """A card that was sent; feedback names it."""
+
+    __tablename__ = "cards"
+
+    uuid: str = Field(primary_key=True)
+    assessment_id: str = Field(foreign_key="assessments.id", index=True)
+    kind: str
+    indicator: str
+    suggestion_uuid: str | None = None
+
+
+class FeedbackRow(SQLModel, table=True):
+    """What a clinician did with a card; unknown cards are kept too (R54)."""
+
+    __tablename__ = "feedback"
+
+    id: str = Field(primary_key=True)
+    client: str
+    service: str
+    card_uuid: str = Field(index=True)
+    known_card: bool
+    outcome: str
+    outcome_timestamp: datetime = Field(sa_type=UTCDateTime)
+    received_at: datetime = Field(sa_type=UTCDateTime)
+    reason_system: str | None = None
+    reason_code: str | None = None
+    accepted_suggestions: list[str] | None = Field(default=None, sa_type=JSON_)
+    comment: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """AES-GCM: comment, display and extension, which are free text and may name the patient."""
+
+
+class ConditionRow(SQLModel, table=True):
+    """A Condition as received, classified. A corrected one supersedes it; history stays."""
+
+    __tablename__ = "conditions"
+    __table_args__ = (Index(None, "source_key", "superseded_at"),)
+
+    id: str = Field(primary_key=True)
+    source_key: str
+    """Keyed hash of (server, Condition id): the same Condition is stored once."""
+    content_hash: str
+    client: str
+    channel: str
+    """How it came: `problem-list-item-create`, `ingest`."""
+    patient_key: str = Field(index=True)
+    encounter_key: str | None = None
+    received_at: datetime = Field(sa_type=UTCDateTime)
+    superseded_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    label_version: str
+    facts: dict[str, Any] = Field(sa_type=JSON_)
+    """`fhir_mapping.labels.ConditionFacts` without ids and free text."""
+
+
+class OutcomeRow(SQLModel, table=True):
+    """The diagnosis an assessment is held against (C16), one per version of the rules (C17)."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (UniqueConstraint("assessment_id", "label_version"),)
+
+    id: str = Field(primary_key=True)
+    assessment_id: str = Field(foreign_key="assessments.id", index=True)
+    label_version: str
+    category: str | None = None
+    classes: list[str] = Field(default_factory=list, sa_type=JSON_)
+    pre_existing: list[str] = Field(default_factory=list, sa_type=JSON_)
+    reason: str | None = None
+    """Why there is no category."""
+    known_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    after_diagnosis: bool = False
+    prompted: bool = False
+    """A Condition made from our own suggestion (C14, C18)."""
+    needs_second_source: bool = False
+    """A rare disease not yet confirmed twice (C20)."""
+    rare_codes: list[str] = Field(default_factory=list, sa_type=JSON_)
+    condition_ids: list[str] = Field(default_factory=list, sa_type=JSON_)
+    decided_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class ModelVersionRow(SQLModel, table=True):
+    """A registered model version and where its artefact lies."""
+
+    __tablename__ = "model_versions"
+
+    version: str = Field(primary_key=True)
+    location: str
+    checksum: str
+    kind: str
+    simulated: bool
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    created_by: str
+    note: str
+    history_id: str | None = Field(default=None, foreign_key="history_files.id")
+    metrics: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
+
+
+class ReleaseRow(SQLModel, table=True):
+    """Who made which version live, when and why. The newest row is the champion."""
+
+    __tablename__ = "releases"
+
+    id: int | None = Field(default=None, primary_key=True)
+    version: str = Field(foreign_key="model_versions.version")
+    action: str
+    """`promote` or `rollback`."""
+    at: datetime = Field(sa_type=UTCDateTime)
+    actor: str
+    reason: str
+
+
+class HistoryRow(SQLModel, table=True):
+    """A history file that was cleaned and kept for retraining."""
+
+    __tablename__ = "history_files"
+
+    id: str = Field(primary_key=True)
+    sha256: str
+    location: str
+    label_version: str
+    rows: int
+    added_at: datetime = Field(sa_type=UTCDateTime)
+    report: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
+
+
+class EvaluationRow(SQLModel, table=True):
+    """The result of `evaluate` or of a comparison in `retrain`."""
+
+    __tablename__ = "evaluations"
+
+    id: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UTCDateTime)
+    kind: str
+    """`evaluate` or `retrain`."""
+    model_version: str | None = None
+    result: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
+
+
+class AuditRow(SQLModel, table=True):
+    """Who did what to which object; written in the transaction of the change itself."""
+
+    __tablename__ = "audit_events"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=UTCDateTime, index=True)
+    actor: str
+    action: str
+    object_type: str
+    object_id: str
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
+
+
+ASSESSMENTS = SQLModel.metadata.tables["assessments"]
+CARDS = SQLModel.metadata.tables["cards"]
+FEEDBACK = SQLModel.metadata.tables["feedback"]
+CONDITIONS = SQLModel.metadata.tables["conditions"]
+OUTCOMES = SQLModel.metadata.tables["outcomes"]
+MODEL_VERSIONS = SQLModel.metadata.tables["model_versions"]
+RELEASES = SQLModel.metadata.tables["releases"]
+HISTORY_FILES = SQLModel.metadata.tables["history_files"]
+EVALUATIONS = SQLModel.metadata.tables["evaluations"]
+AUDIT_EVENTS = SQLModel.metadata.tables["audit_events"]
