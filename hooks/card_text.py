@@ -1,0 +1,248 @@
+"""The two texts of a card: its summary, and its detail in GitHub-Flavored Markdown.
+
+Short, because it is read in a narrow pane between two other tasks: the strongest statement first,
+no tables. Only the model's version comes from outside; it is escaped. Everything else is our own
+wording and numbers.
+"""
+
+import math
+
+from hooks.disease_severity import Situation, population, population_reason
+from hooks.findings import Findings
+from hooks.reading_text import MEASURED, ReadingText
+from hooks.wording import Wording, from_data, sentence
+from model.assessment import Contribution
+from model.early_warning import MIN_AGE
+from model.severity import Severity
+
+MAX_SUMMARY = 139
+"""Characters of a summary (R35: fewer than 140)."""
+
+TOP_REASONS = 3
+
+
+class CardText:
+    """Summary and detail of one card in one language."""
+
+    def __init__(self, findings: Findings, wording: Wording) -> None:
+        """Write about `findings` with `wording`."""
+        self._found = findings
+        self._wording = wording
+        self._readings = ReadingText(findings.extraction, wording)
+
+    def summary(self) -> str:
+        """One sentence of at most `MAX_SUMMARY` characters."""
+        if self._found.red:
+            return self._red_summary()
+        category = self._found.category
+        if category is Severity.TERMINAL:
+            return self._wording.say("terminal")
+        if category is not None:
+            return self._estimate(category)
+        return self._no_category()
+
+    def detail(self) -> str:
+        """Paragraphs and lists of Markdown; ends with "decision support, not a diagnosis"."""
+        scored = self._found.assessment is not None
+        blocks = [
+            self._red(),
+            # A category that is not shown is explained before anything else is said.
+            self._cautions() if scored and self._found.category is None else "",
+            self._statements() if scored else self._why(),
+            "" if scored and self._found.category is None else self._cautions(),
+            *(self._reasons() if scored else self._all_readings()),
+            self._missing(),
+            self._last(),
+        ]
+        return "\n\n".join(block for block in blocks if block)
+
+    # Summary
+
+    def _red_summary(self) -> str:
+        say, found = self._wording.say, self._found
+        if not found.acute_flagged or found.assessment is None:
+            candidates = [
+                say("red", readings=self._red_names(n)) for n in range(len(found.red), 0, -1)
+            ]
+            candidates.append(say("red", readings=self._red_names(1, dated=False)))
+        else:
+            probability = found.assessment.probabilities[Severity.ACUTE]
+            frequency = self._wording.frequency(probability)
+            usual = self._usual(Severity.ACUTE, short=True)
+            names = [self._red_names(2), self._red_names(1), self._red_names(1, dated=False)]
+            candidates = [
+                say("red.acute", readings=named, frequency=frequency, usual=usual)
+                for named in names
+                if usual is not None
+            ]
+            candidates.append(say("red.acute.alone", readings=names[-1], frequency=frequency))
+        return next((c for c in candidates if len(c) <= MAX_SUMMARY), candidates[-1])
+
+    def _red_names(self, n: int, *, dated: bool = True) -> str:
+        red = self._found.red
+        say_one = self._readings.dated if dated else self._readings.brief
+        names = [say_one(feature) for feature in red[:n]]
+        if len(red) > n:
+            return self._wording.say("list.more", names=", ".join(names), n=len(red) - n)
+        return self._wording.join(names)
+
+    def _no_category(self) -> str:
+        situation = self._found.situation
+        if situation is Situation.OUT_OF_POPULATION:
+            return self._wording.say(f"none.{self._outside()}", **self._ages())
+        if situation is Situation.INSUFFICIENT_DATA:
+            names = self._wording.join(self._readings.missing_core())
+            return self._wording.say("none.insufficient_data", names=names)
+        if situation is Situation.MODEL_FAILED:
+            return self._wording.say("none.model_failed")
+        return self._wording.say("none.maybe_not_latest")
+
+    # Detail
+
+    def _red(self) -> str:
+        found, say = self._found, self._wording.say
+        needed = (Situation.INSUFFICIENT_DATA, Situation.MODEL_FAILED)
+        parts = []
+        if found.red:
+            readings = "; ".join(self._readings.red(feature) for feature in found.red)
+            parts.append(f"**{say('red', readings=readings)}.**")
+        if found.news2 is not None and (found.red or found.situation in needed):
+            parts.append(say("news2", n=found.news2.n_parameters, score=found.news2.score))
+        return " ".join(parts)
+
+    def _statements(self) -> str:
+        """What the model says: estimates, exclusion, and what cannot be told apart."""
+        found, say = self._found, self._wording.say
+        category = found.category
+        lines = []
+        if category is Severity.TERMINAL:
+            lines.append(say("terminal") + ".")
+        if category is not None:
+            lines.append(self._estimate(category) + ".")
+            lines[0] = f"**{lines[0]}**"
+        if category is not Severity.ACUTE and found.shows_acute:
+            lines.append(self._estimate(Severity.ACUTE) + ".")
+        if found.excludes_acute and found.facts is not None:
+            # Rounded down, so that the promise is never larger than what was shown.
+            n = math.floor(1 / (1 - found.facts.coverage) + 1e-6)
+            lines.append(say("exclusion", n=n))
+        if found.named_set:
+            names = [self._wording.category(severity) for severity in found.named_set]
+            lines.append(say("set.named", names=self._wording.join(names, "or")))
+        elif category is not None:
+            lines.append(say("set.open"))
+        return " ".join(lines)
+
+    def _why(self) -> str:
+        """Why there is no category."""
+        found, say = self._found, self._wording.say
+        if found.situation is Situation.OUT_OF_POPULATION:
+            lines = [say(f"why.{self._outside()}", **self._ages())]
+        else:
+            lines = [say(f"why.{found.situation.value}")]
+        if found.age is None:
+            lines.append(say("no_adult_limits.no_age"))
+        elif found.age < MIN_AGE:
+            lines.append(say("no_adult_limits.child"))
+        return " ".join(lines)
+
+    def _cautions(self) -> str:
+        """What to check before believing any of it."""
+        found, say = self._found, self._wording.say
+        lines = []
+        if found.maybe_not_latest:
+            lines.append(say("maybe_not_latest"))
+            if found.assessment is not None and found.category is None and not found.red:
+                lines.append(say("why.maybe_not_latest"))
+        if extreme := self._readings.extreme():
+            lines.append(say("extreme", readings=", ".join(extreme)))
+        atypicality = None if found.assessment is None else found.assessment.atypicality
+        if (
+            atypicality is not None
+            and found.facts is not None
+            and atypicality < found.facts.unusual_below
+        ):
+            lines.append(say("unusual"))
+        return " ".join(lines)
+
+    def _reasons(self) -> list[str]:
+        """What moved the prediction most, and the readings that did not."""
+        assessment, category = self._found.assessment, self._found.explained
+        given: tuple[Contribution, ...] = ()
+        if assessment is not None and category is not None:
+            given = assessment.contributions.get(category, ())
+        top = [reason for reason in given if reason.value != 0][:TOP_REASONS]
+        lines = [
+            "- "
+            + self._wording.say(
+                "reason.for" if reason.value > 0 else "reason.against",
+                reading=sentence(self._readings.full(reason.reason)),
+            )
+            for reason in top
+        ]
+        blocks = []
+        if lines and category is not None:
+            heading = self._wording.say("reasons", category=self._wording.category(category))
+            blocks.append("\n".join([heading + "\n", *lines]))
+        # A red reading stands above, with its age.
+        used = {reason.reason for reason in top} | set(self._found.red)
+        others = [
+            self._readings.full(reason)
+            for reason in MEASURED
+            if reason not in used and self._readings.present(reason)
+        ]
+        if others:
+            blocks.append(self._wording.say("readings.other", readings=", ".join(others)))
+        return blocks
+
+    def _all_readings(self) -> list[str]:
+        shown = [reason for reason in MEASURED if self._readings.present(reason)]
+        if not shown:
+            return [self._wording.say("readings.none")]
+        age = [] if self._found.age is None else ["age"]
+        lines = ["- " + sentence(self._readings.full(reason)) for reason in [*age, *shown]]
+        return ["\n".join([self._wording.say("readings") + "\n", *lines])]
+
+    def _missing(self) -> str:
+        groups = self._readings.missing()
+        return self._wording.say("missing", names="; ".join(groups)) if groups else ""
+
+    def _last(self) -> str:
+        facts, say = self._found.facts, self._wording.say
+        if facts is None:
+            return say("model.none")
+        lines = []
+        if facts.missing_categories and self._found.assessment is not None:
+            names = [self._wording.category(severity) for severity in facts.missing_categories]
+            lines.append(say("not_covered", names=self._wording.join(names, "or")))
+        if facts.simulated:
+            lines.append(f"**{say('simulated')}**")
+        lines.append(say("model", version=from_data(facts.version)))
+        return " ".join(lines)
+
+    # Parts
+
+    def _estimate(self, severity: Severity) -> str:
+        """The probability of a category against its base rate, in frequencies (C11)."""
+        if self._found.assessment is None:
+            raise ValueError("no probability without an assessment")
+        frequency = self._wording.frequency(self._found.assessment.probabilities[severity])
+        category, usual = self._wording.display(severity), self._usual(severity, short=False)
+        if usual is None:
+            return self._wording.say("estimate.alone", category=category, frequency=frequency)
+        return self._wording.say("estimate", category=category, frequency=frequency, usual=usual)
+
+    def _usual(self, severity: Severity, *, short: bool) -> str | None:
+        facts = self._found.facts
+        if facts is None or severity not in facts.base_rates:
+            return None
+        usual = self._wording.frequency(facts.base_rates[severity], short=short)
+        return self._wording.say("usual.simulated", usual=usual) if facts.simulated else usual
+
+    def _outside(self) -> str:
+        reason = population_reason(self._found.extraction, self._found.facts)
+        return "pregnant" if reason == "pregnant" else "age"
+
+    def _ages(self) -> dict[str, str]:
+        low, high = population(self._found.facts)
+        return {"low": self._wording.number(low), "high": self._wording.number(high)}

@@ -1,0 +1,130 @@
+"""What a card may say of one patient, before it is put into words (rules C7, C9 to C11)."""
+
+from dataclasses import dataclass
+
+from fhir_mapping.readings import Extraction
+from hooks.disease_severity import Situation
+from model.assessment import Assessment, ModelFacts
+from model.early_warning import PartialNews2, dangerous_readings, partial_news2
+from model.severity import Severity
+
+MAX_NAMED = 2
+"""A prediction set with more categories than this is not named (C11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The rules applied to one extraction and its assessment."""
+
+    extraction: Extraction
+    assessment: Assessment | None
+    """`None` unless the situation is `scored`."""
+    facts: ModelFacts | None
+    situation: Situation
+    red: tuple[str, ...]
+    """Features with a red NEWS2 score (C9), in table order."""
+    news2: PartialNews2 | None
+    maybe_not_latest: bool
+    acute_flagged: bool
+    """Acute is above its operating threshold."""
+    category: Severity | None
+    """What the card may name; `None` where nothing was scored or the category is withheld."""
+
+    @property
+    def age(self) -> float | None:
+        """Age, a."""
+        return self.extraction.patient.age
+
+    @property
+    def excludes_acute(self) -> bool:
+        """Whether the card may call acute illness unlikely (C11).
+
+        Never beside a red reading, nor where newer readings may exist: the model can raise
+        concern, never lower it (C9), and this is as reassuring as not-ill (C7).
+        """
+        return (
+            self.assessment is not None
+            and self.facts is not None
+            and not self.red
+            and not self.maybe_not_latest
+            and not self.acute_flagged
+            and Severity.ACUTE in self.facts.excludable
+            and Severity.ACUTE in self.assessment.probabilities
+            and Severity.ACUTE not in self.assessment.prediction_set
+        )
+
+    @property
+    def shows_acute(self) -> bool:
+        """Whether the estimate for acute illness is stated.
+
+        Where reassurance is not allowed, only if it is no lower than usual (C9).
+        """
+        if self.assessment is None or Severity.ACUTE not in self.assessment.probabilities:
+            return False
+        if self.category is Severity.ACUTE or not (self.red or self.maybe_not_latest):
+            return True
+        usual = {} if self.facts is None else self.facts.base_rates
+        return self.assessment.probabilities[Severity.ACUTE] >= usual.get(Severity.ACUTE, 0.0)
+
+    @property
+    def explained(self) -> Severity | None:
+        """The category whose contributions the card lists."""
+        if self.category is not None:
+            return self.category
+        return Severity.ACUTE if self.shows_acute else None
+
+    @property
+    def named_set(self) -> tuple[Severity, ...]:
+        """The prediction set where it may be named, else empty (C11)."""
+        if self.assessment is None:
+            return ()
+        named = self.assessment.prediction_set
+        withheld = _withheld(red=bool(self.red), maybe_not_latest=self.maybe_not_latest)
+        nameable = (
+            len(named) <= MAX_NAMED and self.category in named and not withheld.intersection(named)
+        )
+        return named if nameable else ()
+
+
+def find(
+    extraction: Extraction,
+    assessment: Assessment | None,
+    facts: ModelFacts | None,
+    situation: Situation,
+) -> Findings:
+    """Apply the rules; raises `ValueError` if a scored situation comes without its score."""
+    scored = situation is Situation.SCORED
+    if scored and (assessment is None or facts is None):
+        raise ValueError("a scored situation needs its assessment and the facts of its model")
+    if not scored:
+        assessment = None
+    pregnant = extraction.pregnant
+    red = dangerous_readings(extraction.row, pregnant=pregnant)
+    maybe_not_latest = extraction.maybe_not_latest or any(
+        "maybe_not_latest" in reading.flags for reading in extraction.readings
+    )
+    category = None
+    acute_flagged = False
+    if assessment is not None:
+        acute_flagged = assessment.above_threshold.get(Severity.ACUTE, False)
+        if assessment.category not in _withheld(red=bool(red), maybe_not_latest=maybe_not_latest):
+            category = assessment.category
+    return Findings(
+        extraction=extraction,
+        assessment=assessment,
+        facts=facts,
+        situation=situation,
+        red=red,
+        news2=partial_news2(extraction.row, pregnant=pregnant),
+        maybe_not_latest=maybe_not_latest,
+        acute_flagged=acute_flagged,
+        category=category,
+    )
+
+
+def _withheld(*, red: bool, maybe_not_latest: bool) -> frozenset[Severity]:
+    """Categories that are not named: not-ill on old readings (C7); beside a red reading also
+    mild, which would lower concern (C9)."""
+    if red:
+        return frozenset({Severity.NOT_ILL, Severity.MILD})
+    return frozenset({Severity.NOT_ILL}) if maybe_not_latest else frozenset()

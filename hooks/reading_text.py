@@ -1,0 +1,204 @@
+"""Readings in words: value, unit, age, reference range, and why one is missing."""
+
+from collections.abc import Iterable
+
+from fhir_mapping.readings import Extraction, Reading
+from hooks.wording import Wording
+from model.early_warning import RED_LIMITS, as_charted
+from model.features import FEATURE
+from model.reference_ranges import ADULT_AGE, reference_range
+
+PRESSURES = ("systolic_bp", "diastolic_bp")
+MEASURED = (
+    "heart_rate",
+    "body_temperature",
+    "blood_pressure",
+    "respiratory_rate",
+    "oxygen_saturation",
+)
+"""Reasons that are measured, in the order of the card."""
+
+
+class ReadingText:
+    """The readings of one extraction in one language."""
+
+    def __init__(self, extraction: Extraction, wording: Wording) -> None:
+        """Describe the readings of `extraction` with `wording`."""
+        self._extraction = extraction
+        self._wording = wording
+        self._readings = {reading.feature: reading for reading in extraction.readings}
+
+    def present(self, reason: str) -> bool:
+        """Whether anything was measured for `reason` (one of `MEASURED`)."""
+        return bool(self._features(reason))
+
+    def brief(self, feature: str) -> str:
+        """Name and value of a feature that has one: "systolic pressure 84 mmHg"."""
+        return self._wording.say("reading", name=self._name(feature), value=self._value(feature))
+
+    def dated(self, feature: str) -> str:
+        """The same with its age: "systolic pressure 84 mmHg (10 min ago)"."""
+        minutes = self._minutes(feature)
+        if minutes is None:
+            return self.brief(feature)
+        return self._wording.say(
+            "reading.noted",
+            name=self._name(feature),
+            value=self._value(feature),
+            notes=self._wording.ago(minutes),
+        )
+
+    def red(self, feature: str) -> str:
+        """A red reading with the limit it is beyond (C9)."""
+        low, high = RED_LIMITS[feature]
+        value = as_charted(feature, self._number(feature))
+        below = low is not None and value <= low
+        limit = low if below else high
+        text = self._wording.number(limit or 0, FEATURE[feature].decimals)
+        beyond = self._wording.say("red.below" if below else "red.above", limit=text)
+        return self._wording.say(
+            "reading.noted",
+            name=self._name(feature),
+            value=self._value(feature),
+            notes="; ".join([*self._taken((feature,)), beyond]),
+        )
+
+    def full(self, reason: str) -> str:
+        """A reason as the card lists it: value, age, status and reference, or why it is missing."""
+        say = self._wording.say
+        if reason == "age":
+            return self._age()
+        if reason == "sex":
+            return self._sex()
+        features = self._features(reason)
+        if not features:
+            return say("reading.missing", name=self._name(reason), reason=self._why(reason))
+        name = reason if len(features) > 1 else features[0]
+        if len(features) > 1:
+            value = say(
+                "value.blood_pressure",
+                systolic=self._charted("systolic_bp"),
+                diastolic=self._charted("diastolic_bp"),
+            )
+        else:
+            value = self._value(features[0])
+        notes = self._notes(features)
+        if not notes:
+            return say("reading", name=self._name(name), value=value)
+        return say("reading.noted", name=self._name(name), value=value, notes="; ".join(notes))
+
+    def extreme(self) -> list[str]:
+        """Readings that call for a second measurement (C5)."""
+        return [self.brief(r.feature) for r in self._extraction.readings if "extreme" in r.flags]
+
+    def missing(self) -> list[str]:
+        """What has no value, grouped by reason: "SpO2, sex (no reading)"."""
+        groups: dict[str, list[str]] = {}
+        for item in self._extraction.missing:
+            groups.setdefault(item.reason.value, []).append(item.feature)
+        return [
+            self._wording.say(
+                "missing.group",
+                names=", ".join(self._names(features)),
+                reason=self._wording.say(f"missing.{reason}"),
+            )
+            for reason, features in groups.items()
+        ]
+
+    def missing_core(self) -> list[str]:
+        """Names of the core inputs without a value."""
+        return self._names(
+            item.feature
+            for item in self._extraction.missing
+            if item.feature in FEATURE and FEATURE[item.feature].core
+        )
+
+    def _names(self, features: Iterable[str]) -> list[str]:
+        """Names in order; both pressures together are the blood pressure."""
+        listed = list(features)
+        if set(PRESSURES) <= set(listed):
+            listed[listed.index("systolic_bp")] = "blood_pressure"
+            listed.remove("diastolic_bp")
+        return [self._name(feature) for feature in listed]
+
+    def _features(self, reason: str) -> tuple[str, ...]:
+        wanted = PRESSURES if reason == "blood_pressure" else (reason,)
+        row = self._extraction.row
+        return tuple(feature for feature in wanted if row.value(feature) is not None)
+
+    def _name(self, feature: str) -> str:
+        return self._wording.say(f"feature.{feature}")
+
+    def _number(self, feature: str) -> float:
+        value = self._extraction.row.value(feature)
+        if not isinstance(value, int | float):
+            raise ValueError(f"{feature} has no value")
+        return float(value)
+
+    def _charted(self, feature: str) -> str:
+        value = as_charted(feature, self._number(feature))
+        return self._wording.number(value, FEATURE[feature].decimals)
+
+    def _value(self, feature: str) -> str:
+        return self._wording.say(f"value.{feature}", value=self._charted(feature))
+
+    def _taken(self, features: tuple[str, ...]) -> list[str]:
+        """How long ago, and whether preliminary."""
+        notes = []
+        minutes = [m for feature in features if (m := self._minutes(feature)) is not None]
+        if minutes:
+            notes.append(self._wording.ago(max(minutes)))
+        readings: list[Reading] = [self._readings[f] for f in features if f in self._readings]
+        if any("preliminary" in reading.flags for reading in readings):
+            notes.append(self._wording.say("preliminary"))
+        return notes
+
+    def _notes(self, features: tuple[str, ...]) -> list[str]:
+        """How long ago, whether preliminary, and the reference range."""
+        notes = self._taken(features)
+        reference = [text for feature in features if (text := self._reference(feature))]
+        if len(reference) == len(features):
+            age = self._extraction.patient.age
+            child = age is not None and age < ADULT_AGE
+            key = "reference.age" if child else "reference"
+            notes.append(self._wording.say(key, range="/".join(reference)))
+        return notes
+
+    def _minutes(self, feature: str) -> float | None:
+        if feature in self._readings:
+            return self._readings[feature].minutes_before
+        return self._extraction.row.minutes_before.get(feature)
+
+    def _reference(self, feature: str) -> str | None:
+        # In pregnancy the adult ranges do not hold (C9 has no adult limits there either).
+        age = None if self._extraction.pregnant else self._extraction.patient.age
+        found = reference_range(feature, age)
+        if found is None:
+            return None
+        decimals = FEATURE[feature].decimals
+        return "–".join(self._wording.number(limit, decimals) for limit in found)
+
+    def _age(self) -> str:
+        patient = self._extraction.patient
+        if patient.age is None:
+            return self._wording.say(
+                "reading.missing", name=self._name("age"), reason=self._why("age")
+            )
+        value = self._wording.age(patient.age, approximate=patient.age_is_approximate)
+        return self._wording.say("reading", name=self._name("age"), value=value)
+
+    def _sex(self) -> str:
+        sex = self._extraction.patient.sex
+        if sex is None:
+            return self._wording.say(
+                "reading.missing", name=self._name("sex"), reason=self._why("sex")
+            )
+        value = self._wording.say(f"sex.{sex}")
+        return self._wording.say("reading", name=self._name("sex"), value=value)
+
+    def _why(self, reason: str) -> str:
+        features = PRESSURES if reason == "blood_pressure" else (reason,)
+        for item in self._extraction.missing:
+            if item.feature in features:
+                return self._wording.say(f"missing.{item.reason.value}")
+        return self._wording.say("missing.no_observation")

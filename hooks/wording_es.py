@@ -1,0 +1,167 @@
+"""Every sentence of cards and of discovery in Spanish; see `hooks.wording_en`."""
+
+SPANISH: dict[str, str] = {
+    # Datos y motivos.
+    "feature.age": "edad",
+    "feature.heart_rate": "frecuencia cardiaca",
+    "feature.body_temperature": "temperatura",
+    "feature.systolic_bp": "presión sistólica",
+    "feature.diastolic_bp": "presión diastólica",
+    "feature.blood_pressure": "presión arterial",
+    "feature.respiratory_rate": "frecuencia respiratoria",
+    "feature.oxygen_saturation": "SpO2",
+    "feature.sex": "sexo",
+    "value.heart_rate": "{value}/min",
+    "value.body_temperature": "{value} °C",
+    "value.systolic_bp": "{value} mmHg",
+    "value.diastolic_bp": "{value} mmHg",
+    "value.blood_pressure": "{systolic}/{diastolic} mmHg",
+    "value.respiratory_rate": "{value}/min",
+    "value.oxygen_saturation": "{value} %",
+    "age.years": "{value} años",
+    "age.months": "{value} meses",
+    "age.days": "{value} d",
+    "age.about": "unos {age}",
+    "sex.female": "mujer",
+    "sex.male": "hombre",
+    "sex.other": "otro",
+    "sex.unknown": "desconocido",
+    # Categorías en medio de una frase.
+    "category.not-ill": "ninguna enfermedad",
+    "category.mild": "enfermedad leve",
+    "category.acute": "enfermedad aguda",
+    "category.chronic": "enfermedad crónica",
+    "category.terminal": "enfermedad avanzada o limitante de la vida",
+    # Números y tiempos.
+    "frequency": "{n} de cada 100",
+    "frequency.below": "menos de 1 de cada 100",
+    "frequency.above": "más de 99 de cada 100",
+    "short.frequency": "{n}",
+    "short.frequency.below": "menos de 1",
+    "short.frequency.above": "más de 99",
+    "ago.minutes": "hace {n} min",
+    "ago.hours": "hace {n} h",
+    "ago.days": "hace {n} d",
+    "list.and": "{first} y {last}",
+    "list.or": "{first} o {last}",
+    "list.more": "{names} y {n} más",
+    # Lo que dice el modelo.
+    "estimate": "{category}: {frequency} con lecturas como estas; habitual aquí {usual}",
+    "estimate.alone": "{category}: {frequency} con lecturas como estas",
+    "usual.simulated": "{usual} (simulado)",
+    "terminal": "Patrón compatible con enfermedad avanzada: valore los objetivos de cuidado",
+    "exclusion": (
+        "Enfermedad aguda improbable: esta regla pasa por alto como máximo 1 de cada {n} casos "
+        "agudos."
+    ),
+    "set.named": "Lecturas como estas encajan con {names}.",
+    "set.open": "Estas lecturas no distinguen entre las categorías.",
+    "reasons": "Qué movió la predicción de {category}:",
+    "reason.for": "{reading}: a favor",
+    "reason.against": "{reading}: en contra",
+    "unusual": (
+        "Lecturas poco habituales en los pacientes de aquí: compruebe las mediciones y al paciente."
+    ),
+    "not_covered": "Sin estimación de {names}: el historial de este modelo no la incluye.",
+    # Lo que dicen las reglas.
+    "red": "Puntuación roja de NEWS2: {readings}",
+    "red.acute": (
+        "Puntuación roja de NEWS2: {readings}; enfermedad aguda {frequency}, habitual aquí {usual}"
+    ),
+    "red.acute.alone": "Puntuación roja de NEWS2: {readings}; enfermedad aguda {frequency}",
+    "red.below": "roja con {limit} o menos",
+    "red.above": "roja con {limit} o más",
+    "news2": "NEWS2 parcial ({n} de 7): {score}.",
+    # Lecturas.
+    "reading": "{name} {value}",
+    "reading.noted": "{name} {value} ({notes})",
+    "reading.missing": "{name} ({reason})",
+    "reference": "referencia {range}",
+    "reference.age": "referencia para esta edad {range}",
+    "preliminary": "preliminar",
+    "readings": "Lecturas:",
+    "readings.other": "Otras lecturas: {readings}.",
+    "readings.none": "Ninguna lectura utilizable.",
+    "extreme": "Valor extremo, vuelva a medir: {readings}.",
+    "maybe_not_latest": (
+        "Puede haber lecturas más recientes: la historia no se pudo leer hasta el final."
+    ),
+    "missing": "Falta: {names}.",
+    "missing.group": "{names} ({reason})",
+    "missing.not_in_prefetch": "no enviada",
+    "missing.null_prefetch": "nada registrado",
+    "missing.no_observation": "sin lectura",
+    "missing.stale": "demasiado antigua",
+    "missing.unknown_unit": "unidad ausente o desconocida",
+    "missing.implausible": "valor imposible",
+    "missing.data_absent": "registrada como no disponible",
+    "missing.wrong_status": "anulada o aún no válida",
+    "missing.wrong_patient": "de otro paciente",
+    "missing.maybe_not_latest": "puede haber lecturas más recientes",
+    "missing.malformed": "no se pudo leer",
+    "missing.no_time": "sin hora",
+    "missing.future": "con fecha futura",
+    # Sin categoría.
+    "none.age": "Sin categoría: este modelo es para edades de {low} a {high}; ver lecturas",
+    "none.pregnant": "Sin categoría: este modelo no es para el embarazo; ver lecturas",
+    "none.insufficient_data": "Sin categoría, falta: {names}",
+    "none.model_failed": "Sin categoría: el modelo no dio respuesta; ver lecturas",
+    "none.maybe_not_latest": ("Sin categoría: puede haber lecturas más recientes; ver lecturas"),
+    "why.age": (
+        "Este modelo se hizo para personas de {low} a {high} años, por eso no da categoría."
+    ),
+    "why.pregnant": (
+        "Este modelo y NEWS2 no se hicieron para el embarazo, por eso no hay categoría ni "
+        "puntuación."
+    ),
+    "why.insufficient_data": (
+        "Una categoría necesita la edad y dos de: frecuencia cardiaca, temperatura y presión "
+        "arterial."
+    ),
+    "why.model_failed": (
+        "El modelo no dio respuesta para este paciente; las lecturas y NEWS2 no dependen de él."
+    ),
+    "why.maybe_not_latest": "Por eso no se muestra la categoría encontrada.",
+    "no_adult_limits.child": "NEWS2 y los límites de adultos no se usan en menores de 16 años.",
+    "no_adult_limits.no_age": ("No se conoce la edad: no se usan NEWS2 ni los límites de adultos."),
+    # Últimas líneas.
+    "simulated": "Entrenado con pacientes simulados, no apto para la atención.",
+    "model": "Modelo {version}: apoyo a la decisión, no un diagnóstico",
+    "model.none": "Esto es apoyo a la decisión, no un diagnóstico",
+    "source": "Gravedad según constantes vitales",
+    "source.simulated": "Gravedad según constantes vitales (simulado)",
+    # Sugerencia y motivos de rechazo.
+    "suggestion": "Abrir un borrador de diagnóstico: {category}",
+    "suggestion.action": (
+        "Crear una condición provisional sin código, categoría {category}, para que usted la "
+        "complete"
+    ),
+    "override.cds-not-applicable": "No es aplicable a este paciente",
+    "override.action-completed": "La acción recomendada ya se había realizado",
+    "override.wrong-time-workflow": "Mostrado en un momento inadecuado del trabajo",
+    "override.recipient-does-not-trust": "No estoy de acuerdo o no confío en la recomendación",
+    # Descubrimiento.
+    "discovery.disease-severity.title": "Gravedad de la enfermedad según constantes vitales",
+    "discovery.disease-severity.description": (
+        "Estima, a partir de la edad y de las últimas constantes vitales, la probabilidad de que "
+        "un paciente no esté enfermo o tenga enfermedad leve, aguda, crónica o avanzada, dice por "
+        "qué e informa de las lecturas con puntuación roja de NEWS2. Apoyo a la decisión, no un "
+        "diagnóstico."
+    ),
+    "discovery.disease-severity.usage": (
+        "Necesita las claves de prefetch patient y vitals. Un centro puede añadir las claves "
+        "encounter (Encounter/{{{{context.encounterId}}}}), que fija la antigüedad admitida de las "
+        "lecturas, y conditions (Condition?patient={{{{context.patientId}}}}), por la que se "
+        "reconoce un embarazo conocido. No se da categoría fuera de {low} a {high} años ni en el "
+        "embarazo conocido."
+    ),
+    "discovery.simulated": (
+        "El modelo en uso se entrenó con pacientes simulados: no apto para la atención."
+    ),
+    "discovery.record-problem.title": "Registro de problemas confirmados",
+    "discovery.record-problem.description": (
+        "Recibe las condiciones añadidas a la lista de problemas, para comparar las estimaciones "
+        "con lo que se encontró. Nunca devuelve una tarjeta."
+    ),
+    "discovery.record-problem.usage": "No necesita prefetch.",
+}

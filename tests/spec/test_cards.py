@@ -1,0 +1,210 @@
+"""R2 and R34 to R47 of CDS Hooks 2.0.1, on the cards that are built."""
+
+from typing import Any
+
+import pytest
+
+from fhir_mapping.readings import MissingReason
+from hooks.cards import CardDecision
+from hooks.disease_severity import Situation
+from hooks.protocol import cards_response, encode
+from model.severity import Severity
+from tests.support.card_cases import (
+    ADULT,
+    CARD_UUID,
+    RED,
+    SUGGESTION_UUID,
+    an_assessment,
+    an_extraction,
+    decide,
+    some_facts,
+)
+from tests.support.cards_check import check_card, check_no_empty, check_response
+
+CASES: dict[str, dict[str, Any]] = {
+    "acute": {"extraction": an_extraction(ADULT), "assessment": an_assessment()},
+    "red and acute": {"extraction": an_extraction(RED), "assessment": an_assessment()},
+    "not ill": {
+        "extraction": an_extraction(ADULT),
+        "assessment": an_assessment(Severity.NOT_ILL, 0.7, acute=0.01),
+    },
+    "mild": {
+        "extraction": an_extraction(ADULT),
+        "assessment": an_assessment(Severity.MILD, 0.6, acute=0.01),
+    },
+    "chronic": {
+        "extraction": an_extraction(ADULT),
+        "assessment": an_assessment(Severity.CHRONIC, 0.5, acute=0.01),
+    },
+    "advanced": {
+        "extraction": an_extraction(ADULT),
+        "assessment": an_assessment(Severity.TERMINAL, 0.2, acute=0.03),
+    },
+    "child": {
+        "extraction": an_extraction(ADULT, age=4.0),
+        "situation": Situation.OUT_OF_POPULATION,
+    },
+    "nothing read": {
+        "extraction": an_extraction(
+            {}, age=None, sex=None, reasons={"heart_rate": MissingReason.STALE}
+        ),
+        "situation": Situation.INSUFFICIENT_DATA,
+    },
+    "model failed": {"extraction": an_extraction(RED), "situation": Situation.MODEL_FAILED},
+    "excluded": {
+        "extraction": an_extraction(ADULT, deceased=True),
+        "situation": Situation.EXCLUDED,
+    },
+}
+ALL = [(name, language) for name in CASES for language in ("en", "es")]
+SHOWN = [(name, language) for name, language in ALL if name != "excluded"]
+
+
+def answer(name: str, language: str) -> CardDecision:
+    return decide(**CASES[name], facts=some_facts(simulated=True), language=language)
+
+
+def card(name: str, language: str) -> dict[str, Any]:
+    cards = answer(name, language).cards
+    assert len(cards) == 1
+    return cards[0]
+
+
+@pytest.mark.requirement("R34")
+@pytest.mark.parametrize(("name", "language"), ALL)
+def test_answer_is_an_object_with_cards(name: str, language: str) -> None:
+    cards = check_response(encode(cards_response(answer(name, language).cards)))
+
+    assert (cards == []) == (name == "excluded")
+
+
+@pytest.mark.requirement("R2")
+@pytest.mark.parametrize(("name", "language"), SHOWN)
+def test_no_member_is_null_or_empty(name: str, language: str) -> None:
+    check_no_empty(card(name, language), "card")
+
+
+@pytest.mark.requirement("R35")
+@pytest.mark.parametrize(("name", "language"), SHOWN)
+def test_summary_is_shorter_than_140_characters(name: str, language: str) -> None:
+    assert 0 < len(card(name, language)["summary"]) < 140
+
+
+@pytest.mark.requirement("R36")
+def test_indicator_is_one_of_three() -> None:
+    shown = {name: card(name, "en")["indicator"] for name, language in SHOWN if language == "en"}
+
+    assert shown["red and acute"] == "critical"
+    assert shown["acute"] == "warning"
+    assert shown["chronic"] == "info"
+    assert set(shown.values()) == {"info", "warning", "critical"}
+
+
+@pytest.mark.requirement("R37")
+@pytest.mark.parametrize(("name", "language"), SHOWN)
+def test_source_has_a_label_and_an_absolute_url(name: str, language: str) -> None:
+    source = card(name, language)["source"]
+
+    assert source["label"]
+    assert source["url"] == "https://cds.example.org"
+
+
+@pytest.mark.requirement("R38")
+@pytest.mark.parametrize(("name", "language"), SHOWN)
+def test_detail_is_markdown_without_html_or_tables(name: str, language: str) -> None:
+    detail = card(name, language)["detail"]
+
+    assert "<" not in detail
+    assert "|" not in detail
+
+
+@pytest.mark.requirement("R39")
+@pytest.mark.parametrize(("name", "language"), SHOWN)
+def test_card_has_the_uuid_it_was_given(name: str, language: str) -> None:
+    assert card(name, language)["uuid"] == CARD_UUID
+
+
+@pytest.mark.requirement("R40")
+@pytest.mark.requirement("R41")
+@pytest.mark.requirement("R42")
+@pytest.mark.parametrize("name", ["acute", "red and acute", "mild", "chronic"])
+def test_suggestions_can_be_selected_at_most_once(name: str) -> None:
+    shown = card(name, "en")
+
+    assert shown["selectionBehavior"] == "at-most-one"
+    assert [s["uuid"] for s in shown["suggestions"]] == [SUGGESTION_UUID]
+    assert shown["suggestions"][0]["label"]
+
+
+@pytest.mark.requirement("R40")
+@pytest.mark.parametrize("name", ["not ill", "advanced", "child", "nothing read", "model failed"])
+def test_no_selection_behavior_without_suggestions(name: str) -> None:
+    shown = card(name, "en")
+
+    assert "suggestions" not in shown
+    assert "selectionBehavior" not in shown
+
+
+@pytest.mark.requirement("R43")
+@pytest.mark.requirement("R44")
+def test_action_creates_a_described_resource() -> None:
+    suggestion = card("acute", "en")["suggestions"][0]
+
+    assert "actionSelectionBehavior" not in suggestion
+    assert len(suggestion["actions"]) == 1
+    action = suggestion["actions"][0]
+    assert action["type"] == "create"
+    assert action["description"]
+    assert action["resource"]["resourceType"] == "Condition"
+
+
+@pytest.mark.requirement("R45")
+@pytest.mark.requirement("R51")
+@pytest.mark.parametrize(("name", "language"), SHOWN)
+def test_every_override_reason_has_code_system_and_display(name: str, language: str) -> None:
+    reasons = card(name, language)["overrideReasons"]
+
+    assert all(set(reason) == {"code", "system", "display"} for reason in reasons)
+    assert any(
+        reason["system"] == "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+        for reason in reasons
+    )
+
+
+@pytest.mark.requirement("R46")
+@pytest.mark.parametrize(("name", "language"), SHOWN)
+def test_no_link_leads_to_a_page_that_does_not_exist(name: str, language: str) -> None:
+    assert "links" not in card(name, language)
+
+
+@pytest.mark.requirement("R47")
+@pytest.mark.parametrize("name", ["acute", "not ill", "mild", "chronic", "advanced"])
+def test_topic_is_a_coding_of_our_code_system(name: str) -> None:
+    topic = card(name, "en")["source"]["topic"]
+
+    assert topic["system"] == "https://cds.example.org/fhir/CodeSystem/severity-category"
+    assert topic["code"] in set(Severity)
+
+
+@pytest.mark.requirement("R35")
+@pytest.mark.requirement("R40")
+@pytest.mark.requirement("R45")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"summary": "x" * 140},
+        {"summary": ""},
+        {"indicator": "hard-stop"},
+        {"source": {"label": "x", "url": "/relative"}},
+        {"source": {"url": "https://cds.example.org"}},
+        {"selectionBehavior": "all"},
+        {"suggestions": []},
+        {"overrideReasons": [{"code": "x", "system": "https://x.example"}]},
+        {"links": [{"label": "x", "url": "https://x.example", "type": "relative"}]},
+        {"detail": "<iframe>"},
+        {"unknown": 1},
+    ],
+)
+def test_the_checker_refuses_a_wrong_card(damage: dict[str, Any]) -> None:
+    with pytest.raises((AssertionError, KeyError)):
+        check_card(card("acute", "en") | damage)
