@@ -1,0 +1,96 @@
+"""What a training run was asked to do; saved with the model as `design.json`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+from model.errors import TrainingError
+from model.severity import Severity
+
+ADULT = 18.0
+"""Years from which the population needs no widening (clinical rule C1)."""
+OLDEST = 110.0
+"""Years to which it may reach (clinical rule C1)."""
+ROWS_PER_AGE_BAND = 500
+"""History rows that each added age band needs (clinical rule C1)."""
+ESTIMATORS: tuple[str, ...] = ("logistic", "xgboost")
+"""Simplest first."""
+BALANCINGS: tuple[str, ...] = ("none", "class_weights", "smote")
+"""Simplest first."""
+_ACUTE_FLAG_RATE = 0.05
+"""Share of charts flagged as acute unless the site sets another (clinical rule C12)."""
+HIGHEST_TERMINAL_FLAG_RATE = 0.05
+"""A goals-of-care pattern is never flagged more often than acute illness by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Settings of a training run; raises `TrainingError` for one that makes no sense."""
+
+    seed: int = 20_260
+    min_age: float = ADULT
+    max_age: float = OLDEST
+    flag_rates: Mapping[Severity, float] = field(
+        default_factory=lambda: MappingProxyType({Severity.ACUTE: _ACUTE_FLAG_RATE})
+    )
+    """Wanted share of charts at or above the operating threshold. A category that is not named is
+    flagged as often as it occurs; `terminal` at most at `HIGHEST_TERMINAL_FLAG_RATE`."""
+    coverage: float = 0.9
+    """Promise of the prediction sets, for each category."""
+    folds: int = 3
+    estimators: tuple[str, ...] = ESTIMATORS
+    balancings: tuple[str, ...] = BALANCINGS
+    max_rounds: int = 150
+    """Boosting rounds at most; early stopping usually ends sooner."""
+    bootstrap_replicates: int = 200
+    minimum_rows: int = 200
+    """Rows of the training part below which nothing is trained."""
+    minimum_patients: int = 10
+    """Patients of the training part a category needs to be covered; with fewer it is named as
+    not covered (C19)."""
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        _require(self.seed >= 0, "The seed must not be negative.")
+        _require(
+            0 <= self.min_age < self.max_age <= OLDEST,
+            f"The ages must be in order and within 0 to {OLDEST:.0f} years.",
+        )
+        _require(
+            all(0 < rate < 1 for rate in self.flag_rates.values()),
+            "A flag rate is a share between 0 and 1, such as 0.05 for 5 % of charts.",
+        )
+        _require(0.5 <= self.coverage < 1, "The coverage must be from 0.5 to below 1.")
+        _require(2 <= self.folds <= 20, "There must be 2 to 20 folds.")
+        _require(
+            bool(self.estimators) and set(self.estimators) <= set(ESTIMATORS),
+            f"Estimators are {' and '.join(ESTIMATORS)}.",
+        )
+        _require(
+            bool(self.balancings) and set(self.balancings) <= set(BALANCINGS),
+            f"Balancings are {', '.join(BALANCINGS)}.",
+        )
+        _require(
+            20 <= self.bootstrap_replicates <= 10_000,
+            "There must be 20 to 10,000 bootstrap replicates.",
+        )
+        _require(self.minimum_rows >= 50, "Fewer than 50 rows cannot train a model.")
+        _require(
+            self.minimum_patients >= self.folds,
+            "A category needs at least one patient for each fold.",
+        )
+        _require(1 <= self.max_rounds <= 1_000, "There must be 1 to 1,000 boosting rounds.")
+        _require(self.threads >= 1, "There must be at least one thread.")
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as JSON types."""
+        content = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        content["flag_rates"] = {code.value: rate for code, rate in self.flag_rates.items()}
+        return content
+
+
+def _require(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise TrainingError(sentence)
