@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xgboost
 from fastapi import FastAPI
 
-from model.features import FeatureRow, row_matrix
+from model.features import MODEL_COLUMNS, FeatureRow, row_matrix
+from model.scorer import Scorer
 
+COLUMNS = tuple(column.name for column in MODEL_COLUMNS)
 ROW = FeatureRow(
     age=67.0,
     heart_rate=112.0,
@@ -24,19 +24,20 @@ ROW = FeatureRow(
 
 def application() -> FastAPI:
     """One route: the request is parsed as JSON, the model predicts and explains a row."""
-    booster = xgboost.Booster(model_file=Path(os.environ["FLOOR_ARTEFACT"]) / "model.ubj")
-    booster.set_param({"nthread": 1})
+    artefact = Scorer.load(Path(os.environ["FLOOR_ARTEFACT"]), version="floor").artefact
+    columns = [list(COLUMNS).index(name) for name in artefact.columns]
     app = FastAPI()
 
     @app.post("/")
     def assess(request: dict[str, Any]) -> dict[str, Any]:
-        rows = xgboost.DMatrix(row_matrix(ROW))
-        probabilities = booster.predict(rows)
-        contributions = booster.predict(rows, pred_contribs=True)
+        matrix = row_matrix(ROW)[:, columns]
+        margins = artefact.estimator.margins(matrix)
+        probabilities = artefact.calibration.probabilities(margins)
+        contributions, _bias = artefact.estimator.contributions(matrix)
         return {
             "hook": request["hook"],
-            "probabilities": np.asarray(probabilities)[0].tolist(),
-            "contributions": np.asarray(contributions)[0].tolist(),
+            "probabilities": probabilities[0].tolist(),
+            "contributions": contributions[0].tolist(),
         }
 
     return app

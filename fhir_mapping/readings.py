@@ -64,7 +64,8 @@ class Skipped:
     reference: str | None
     reason: str
     """A `MissingReason`, or `not_used` (a code no input has), `superseded` (an older valid
-    reading), `operation_outcome`, `wrong_type`."""
+    reading), `unpaired` (a valid pressure outside the pair used), `operation_outcome`,
+    `wrong_type`."""
     feature: str | None = None
 
 

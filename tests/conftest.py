@@ -7,7 +7,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cds_service.storage import session
+from model.training.design import TrainingSettings
+from model.training.run import DataDescription, train
+from model.training.simulation import simulate_cohort
 from tests.support.postgresql import cluster
+from tests.support.service import Service, new_context, release, running
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -49,3 +53,26 @@ def engine(database_url: str) -> Iterator[Engine]:
     session.upgrade(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Folder and checksum of a model trained on a small simulated cohort."""
+    result = train(
+        simulate_cohort(6_000, seed=1),
+        TrainingSettings(
+            estimators=("xgboost",), balancings=("none",), folds=2, bootstrap_replicates=20
+        ),
+        artefact_root=tmp_path_factory.mktemp("artefacts"),
+        data=DataDescription(simulated=True, description="simulated", label_version="1"),
+    )
+    return result.path, result.checksum
+
+
+@pytest.fixture
+def service(tmp_path: Path, small_model: tuple[Path, str]) -> Iterator[Service]:
+    """The service on SQLite, with version "1" live."""
+    context = new_context(tmp_path)
+    release(context, "1", *small_model)
+    with running(context, context.clock) as started:
+        yield started

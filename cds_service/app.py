@@ -1,0 +1,131 @@
+"""The web application."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
+from cds_service.logs import LOGGER
+from cds_service.routes import cds, fhir, health
+from cds_service.routes.dependencies import answer
+from cds_service.storage import session
+from fhir_mapping.errors import MappingError
+from hooks.errors import HookError
+from hooks.protocol import operation_outcome
+
+
+def create_app(context: ProcessContext) -> FastAPI:
+    """Build the application around a process context.
+
+    Its start refuses (`ConfigurationError`) unless the database is exactly at the revision this
+    version needs.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        session.check(context.engine)
+        context.champion.start()
+        # What is loaded now lives as long as the process: keeping it out of every later
+        # collection takes the longest pauses out of the answers.
+        gc.collect()
+        gc.freeze()
+        yield
+        context.champion.stop()
+        context.engine.dispose()
+
+    # The interactive API pages would load scripts from a CDN, which hospital networks block.
+    app = FastAPI(
+        title="cds-service",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(HookError, _hook_error)
+    app.add_exception_handler(MappingError, _mapping_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.include_router(cds.router)
+    app.include_router(fhir.router)
+    app.include_router(health.router)
+    # Inside CORS: a browser hides an error without the CORS header from its page (R68).
+    app.add_middleware(_LastResort)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(context.settings.cors_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        max_age=600,
+    )
+    return app
+
+
+class _LastResort:
+    """Turns what nobody expected into a 500 with an OperationOutcome, never an empty card list."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception:
+            LOGGER.exception("request failed")
+            if started:
+                raise
+            await _outcome(500, "exception", "The service failed; the fault is logged.")(
+                scope, receive, send
+            )
+
+
+def _outcome(
+    status: int, code: str, diagnostics: str, element: str | None = None, **headers: str
+) -> Response:
+    response = answer(
+        operation_outcome("error", code, diagnostics, expression=element), status=status
+    )
+    response.headers.update(headers)
+    return response
+
+
+async def _service_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)  # noqa: S101  # Starlette's handler type is this wide
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+    return _outcome(error.status, error.code, error.diagnostics, error.element, **headers)
+
+
+async def _hook_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HookError)  # noqa: S101  # as above
+    return _outcome(error.status, error.code, str(error), error.element)
+
+
+async def _mapping_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, MappingError)  # noqa: S101  # as above
+    return _outcome(400, "value", str(error), error.element)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # as above
+    code = "not-found" if error.status_code == HTTPStatus.NOT_FOUND else "not-supported"
+    response = _outcome(error.status_code, code, HTTPStatus(error.status_code).phrase + ".")
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,21 @@
+"""The command tree. Each command parses, calls one service and prints what it says."""
+
+import typer
+
+from cds_service.cli import database, evaluation, ingest, models, score, serve, training
+
+app = typer.Typer(
+    name="cds-service",
+    help="Clinical decision support over CDS Hooks and FHIR R4.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("train")(training.train)
+app.command("evaluate")(evaluation.evaluate)
+app.command("retrain")(training.retrain)
+app.command("score")(score.score)
+app.add_typer(models.app, name="models")
+app.add_typer(ingest.app, name="ingest")
+app.add_typer(database.app, name="db")

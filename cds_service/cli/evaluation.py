@@ -1,0 +1,82 @@
+"""`cds-service evaluate`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cds_service.cli.console import actor, parse_since
+from cds_service.context import ProcessContext, now
+from cds_service.settings import load_settings
+from cds_service.storage.session import check
+
+if TYPE_CHECKING:
+    from cds_service.services.monitoring import EvaluationReport
+
+
+def evaluate(
+    since: Annotated[
+        str | None, typer.Option(help="Only assessments from this ISO 8601 date or time on.")
+    ] = None,
+    include_open: Annotated[
+        bool,
+        typer.Option(
+            help="Also count outcomes whose window is still open. They may change: no headline."
+        ),
+    ] = False,
+) -> None:
+    """Join assessments with their outcomes and measure the models on them."""
+    # Imported here, so that a serving process never loads what trains and evaluates.
+    from cds_service.services.monitoring import MonitoringService
+
+    start = parse_since(since)
+    context = ProcessContext.create(load_settings(), clock=now)
+    check(context.engine)
+    report = MonitoringService(context).evaluate(
+        actor=actor(), since=start, include_open=include_open
+    )
+    _print(report, include_open=include_open)
+
+
+def _print(report: "EvaluationReport", *, include_open: bool) -> None:
+    from model.evaluation.report import as_text, table
+
+    words = {
+        "assessments": "scored assessments",
+        "with_outcome": "index assessments with an outcome that counts",
+        "without_outcome": "index assessments without one, window passed",
+        "window_open": "index assessments whose outcome window is still open",
+        "later_in_encounter": "later assessments of the same encounter",
+        "after_diagnosis": "made after the outcome was known",
+    }
+    typer.echo(
+        table(
+            ["assessments", "count"],
+            [[words[name], str(report.counts.get(name, 0))] for name in words],
+        )
+    )
+    if report.share_without_outcome is not None:
+        typer.echo(
+            f"\nWithout outcome: {report.share_without_outcome:.0%}. Every figure below is of the "
+            "verified part only."
+        )
+        typer.echo(f"Card shown for {report.shown} of those with outcome.\n")
+        rows = [
+            [str(row.iloc[0]), *(f"{value:.2f}" for value in row.iloc[1:])]
+            for _, row in report.readings.iterrows()
+        ]
+        typer.echo(table(list(report.readings.columns), rows))
+    if include_open:
+        typer.echo(
+            "\nOutcomes whose window is still open are included: early figures, which may change."
+        )
+    if not report.versions:
+        typer.echo("\nNo assessment has an outcome that counts yet: no figures.")
+    for version in report.versions:
+        typer.echo(f"\nModel version {version.version}: {version.with_outcome} outcomes.")
+        if version.not_covered:
+            lost = ", ".join(f"{code} {count}" for code, count in version.not_covered.items())
+            typer.echo(f"Not counted, because the version does not know the category: {lost}.")
+        if not version.metrics:
+            typer.echo(f"Fewer than {report.minimum}: too few for figures (CDS_MINIMUM_OUTCOMES).")
+        else:
+            typer.echo("\n" + as_text(version.metrics))

@@ -1,0 +1,151 @@
+"""`cds-service train` and `cds-service retrain`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cds_service.cli.console import actor, parse_columns, progress
+from cds_service.context import ProcessContext, now
+from cds_service.settings import load_settings
+from cds_service.storage.session import check, create_database_engine
+from fhir_mapping.labels import LABEL_RULE_VERSION
+from model.severity import Severity
+
+if TYPE_CHECKING:
+    from cds_service.services.training import TrainReport
+
+AllowFewer = Annotated[
+    bool, typer.Option(help="Let the champion lose a category that the data do not hold.")
+]
+
+
+def train(  # every option is one the user types
+    history: Annotated[
+        Path | None, typer.Option(help="Delimited text (.txt, .csv, .tsv, also .gz) or Parquet.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="What the file calls a column: heart_rate=HR.")
+    ] = None,
+    time_column: Annotated[
+        str | None, typer.Option(help="Short for --column recorded_at=NAME.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="IANA zone of times that state no offset.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Name of the source of the rows.")] = None,
+    label_version: Annotated[
+        str, typer.Option(help="Version of the rules that made its categories.")
+    ] = LABEL_RULE_VERSION,
+    row_report: Annotated[
+        Path | None, typer.Option(help="Write what cleaning did, row by row, to this csv file.")
+    ] = None,
+    min_age: Annotated[float, typer.Option(help="Youngest age of the population, a.")] = 18.0,
+    max_age: Annotated[float, typer.Option(help="Oldest age of the population, a.")] = 110.0,
+    flag_rate: Annotated[
+        float, typer.Option(help="Share of charts to flag as acute illness.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Same data and seed, same model.")] = 20_260,
+    allow_fewer_categories: AllowFewer = False,
+    if_none: Annotated[
+        bool, typer.Option("--if-none", help="Only if there is no champion.")
+    ] = False,
+) -> None:
+    """Train on a history file, or without one on simulated patients (the starter model).
+
+    The new model goes live by itself only where there is no champion or only a simulated one.
+    """
+    # Imported here, so that a serving process never loads what trains and evaluates.
+    from cds_service.services.training import HistoryFile, TrainingService
+    from model.training.design import TrainingSettings
+
+    settings = load_settings()
+    engine = create_database_engine(settings.database)
+    check(engine)
+    service = TrainingService(engine, settings, now)
+    champion = service.models.champion()
+    if if_none and champion is not None:
+        typer.echo(f"Model version {champion['version']} is live; nothing to train.")
+        return
+    if history is None:
+        with progress() as bar:
+            report = service.train_starter(actor=actor(), progress=bar)
+    else:
+        design = TrainingSettings(
+            seed=seed,
+            min_age=min_age,
+            max_age=max_age,
+            flag_rates={Severity.ACUTE: flag_rate},
+        )
+        file = HistoryFile(
+            history, parse_columns(column), time_column, timezone, source, label_version
+        )
+        with progress() as bar:
+            report = service.train_history(
+                file,
+                design,
+                actor=actor(),
+                progress=bar,
+                allow_fewer_categories=allow_fewer_categories,
+            )
+    _print(report, row_report)
+
+
+def _print(report: "TrainReport", row_report: Path | None) -> None:
+    from model.evaluation.report import as_text
+
+    result = report.result
+    if report.cleaning is not None:
+        typer.echo(report.cleaning.render_text() + "\n")
+        if row_report is not None:
+            report.cleaning.entries().to_csv(row_report, index=False)
+            typer.echo(f"What was done to each row: {row_report}\n")
+    parts = result.report["parts"]
+    typer.echo("Rows by part: " + ", ".join(f"{part} {count}" for part, count in parts.items()))
+    for note in result.report["notes"]:
+        typer.echo(f"Note: {note}")
+    typer.echo(f"\nChosen: {result.chosen.name}. Why each candidate was or was not:")
+    for candidate in result.candidates:
+        typer.echo(f"  {candidate.name}: {candidate.verdict}")
+    typer.echo(f"\nOn the held-out part:\n\n{as_text(result.metrics)}\n")
+    typer.echo(f"Model version {report.version}. {report.why}")
+
+
+def retrain(
+    promote: Annotated[
+        bool, typer.Option("--promote/--no-promote", help="Hold it even if it passes.")
+    ] = True,
+    include_open: Annotated[
+        bool,
+        typer.Option(
+            help="Also use outcomes whose window is still open. They may change: for trying out."
+        ),
+    ] = False,
+    allow_fewer_categories: AllowFewer = False,
+    seed: Annotated[int, typer.Option(min=0, help="Same data and seed, same model.")] = 20_260,
+) -> None:
+    """Train a challenger on history and confirmed outcomes, and compare it with the champion.
+
+    It replaces the champion only if it is shown not to be worse on patients neither learnt from.
+    """
+    from cds_service.services.retraining import RetrainingService
+
+    context = ProcessContext.create(load_settings())
+    check(context.engine)
+    with progress() as bar:
+        report = RetrainingService(context).retrain(
+            actor=actor(),
+            progress=bar,
+            promote=promote,
+            include_open=include_open,
+            allow_fewer_categories=allow_fewer_categories,
+            seed=seed,
+        )
+    for note in report.notes:
+        typer.echo(f"Note: {note}")
+    typer.echo(f"Model version {report.version}: {report.reason}")
+    typer.echo(
+        f"Version {report.champion} is live."
+        if report.promoted
+        else f"Version {report.champion} stays live."
+    )

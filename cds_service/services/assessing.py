@@ -1,0 +1,170 @@
+"""A chart opens, a card answers: the `disease-severity` use case."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+from fhir_mapping.extract import extract
+
+from cds_service.context import ProcessContext
+from cds_service.errors import ConflictError, NotReadyError
+from cds_service.logs import LOGGER
+from cds_service.security.clients import Client
+from cds_service.services.records import assessment_record, integration_extension
+from cds_service.storage.assessment_store import AssessmentStore
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.condition_store import ConditionStore
+from fhir_mapping.readings import Extraction
+from hooks.cards import DEVELOPMENT_POLICY, CardDecision, build_cards
+from hooks.contexts import PatientViewContext, parse_patient_view
+from hooks.disease_severity import HOOK, SERVICE_ID, Situation, decide_situation, require_prefetch
+from hooks.protocol import CDSRequest, cards_response, encode, parse_request
+from model.assessment import Assessment
+from model.errors import ModelError
+from model.scorer import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One service call and what identifies it."""
+
+    id: str
+    """Of the assessment."""
+    client: Client
+    request: CDSRequest
+    context: PatientViewContext
+    base: str
+    """FHIR base URL the patient belongs to (C3)."""
+    prediction_time: datetime
+    request_hash: str
+
+
+class AssessingService:
+    """Assesses the patient of a `patient-view` call and answers with cards."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+
+    def assess(self, body: bytes, client: Client) -> bytes:
+        """The body of the answer; the assessment is stored before it is returned.
+
+        Raises `HookError` (400, 412) for a request that cannot be answered, `ConflictError` for
+        a `hookInstance` that came before with another body, `NotReadyError` without a model.
+        """
+        scorer = self._context.champion.scorer
+        if scorer is None:
+            raise NotReadyError("No model is loaded; see /health/ready.")
+        call = self._read(body, client)
+        prefetch = call.request.prefetch or {}
+        extraction = extract(
+            prefetch,
+            patient_id=call.context.patient_id,
+            fhir_server=call.request.fhirServer,
+            prediction_time=call.prediction_time,
+            lookback_hours=self._context.settings.lookback_hours,
+        )
+        situation = decide_situation(extraction, scorer.facts, call.context.user_id)
+        assessment = None
+        if situation is Situation.SCORED:
+            assessment = _score(scorer, extraction, call.id)
+            if assessment is None:
+                situation = Situation.MODEL_FAILED
+        card_uuid, suggestion_uuid = str(uuid4()), str(uuid4())
+        decision = build_cards(
+            extraction,
+            assessment,
+            scorer.facts,
+            policy=DEVELOPMENT_POLICY,
+            language=self._context.settings.language,
+            public_url=self._context.settings.base_url,
+            card_uuid=card_uuid,
+            suggestion_uuid=suggestion_uuid,
+            assessment_id=call.id,
+            context=call.context,
+            situation=situation,
+        )
+        response: dict[str, Any] = cards_response(decision.cards)
+        if self._context.settings.development and situation is not Situation.EXCLUDED:
+            response["extension"] = integration_extension(call.id, extraction)
+        return self._store(call, extraction, assessment, decision, scorer, encode(response))
+
+    def _read(self, body: bytes, client: Client) -> Call:
+        request = parse_request(body, service_hook=HOOK)
+        context = parse_patient_view(request.context)
+        require_prefetch(request.prefetch)
+        return Call(
+            id=str(uuid4()),
+            client=client,
+            request=request,
+            context=context,
+            base=request.fhirServer or client.base,
+            prediction_time=self._context.clock(),
+            request_hash=_hash(request),
+        )
+
+    def _store(
+        self,
+        call: Call,
+        extraction: Extraction,
+        assessment: Assessment | None,
+        decision: CardDecision,
+        scorer: Scorer,
+        response: bytes,
+    ) -> bytes:
+        """Commit, then answer. The same call again gets the answer it got (C12)."""
+        keys = self._context.secrecy.patient_keys(call.base, call.context.patient_id)
+        record, card = assessment_record(
+            call,
+            keys[0],
+            extraction,
+            assessment,
+            decision,
+            scorer.facts.version,
+            self._context.secrecy,
+            response,
+        )
+        with self._context.engine.connect() as connection:
+            store = AssessmentStore(connection)
+            with connection.begin() as transaction:
+                if store.add(record, card):
+                    if len(keys) > 1:
+                        store.move(keys[1:], keys[0])
+                        ConditionStore(connection).move(keys[1:], keys[0])
+                    AuditStore(connection).add(
+                        at=call.prediction_time,
+                        actor=f"client:{call.client.name}",
+                        action="assess",
+                        object_type="assessment",
+                        object_id=call.id,
+                        detail={"cards": len(decision.cards)},
+                    )
+                    return response
+                transaction.rollback()
+            earlier = store.answer(call.client.name, SERVICE_ID, call.request.hookInstance)
+        if earlier is None or earlier.request_hash != call.request_hash:
+            raise ConflictError(
+                "This `hookInstance` came before with another body.", element="hookInstance"
+            )
+        return self._context.secrecy.decrypt(earlier.response)
+
+
+def _score(scorer: Scorer, extraction: Extraction, assessment_id: str) -> Assessment | None:
+    """The assessment, or `None` if the model fails for this patient: then the card says so."""
+    try:
+        return scorer.assess(extraction.row)
+    except (ModelError, ValueError, ArithmeticError, MemoryError):
+        LOGGER.exception("model failed", extra={"assessment": assessment_id})
+        return None
+
+
+def _hash(request: CDSRequest) -> str:
+    """What makes a call the same call: not the access token, which a retry may renew."""
+    digest = sha256()
+    digest.update(bytes(request.context))
+    digest.update((request.fhirServer or "").encode())
+    for key in sorted(request.prefetch or {}):
+        digest.update(b"\0" + key.encode() + b"\0")
+        digest.update(bytes((request.prefetch or {})[key]))
+    return digest.hexdigest()

@@ -1,0 +1,122 @@
+"""Assessments joined with their outcomes (C16): what evaluation and retraining stand on."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from fhir_mapping.labels import LABEL_RULE_VERSION
+from fhir_mapping.outcomes import AssessmentRef, index_assessments, outcome_window_end
+from sqlalchemy import Connection
+
+from cds_service.storage.assessment_store import AssessmentStore
+from cds_service.storage.condition_store import OutcomeStore
+from model.features import FEATURE, ROW_NAMES
+from model.scorer import MINUTES_BEFORE
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Index assessments with and without outcome."""
+
+    frame: pd.DataFrame
+    """One row an index assessment that counts: features, `severity` (the outcome),
+    `patient_id` (the keyed hash), `recorded_at`, and what was predicted."""
+    counts: Mapping[str, int]
+    """Where every scored assessment went; they add up to `assessments`."""
+    unverified: pd.DataFrame
+    """The index assessments without outcome whose window has passed, features only (C18)."""
+
+
+def labelled(
+    connection: Connection,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    include_open: bool = False,
+    for_training: bool = False,
+) -> Labelled:
+    """Join scored assessments with the outcomes of the present rules (C17).
+
+    Counted apart and left out: later assessments of an encounter (C16), assessments whose outcome
+    window is still open (C18; kept with `include_open`), those made after the outcome was known,
+    and, `for_training`, outcomes our own suggestion prompted (C18) and rare ones without a second
+    source (C20).
+    """
+    outcomes = OutcomeStore(connection).decided(LABEL_RULE_VERSION)
+    rows = list(AssessmentStore(connection).scored(since))
+    references = [_reference(row) for row in rows]
+    index = {reference.id for reference in index_assessments(references)}
+    counts: Counter[str] = Counter({"assessments": len(rows)})
+    kept: list[dict[str, Any]] = []
+    unverified: list[dict[str, Any]] = []
+    for row, reference in zip(rows, references, strict=True):
+        outcome = outcomes.get(row["id"])
+        fate = _fate(
+            outcome,
+            is_index=reference.id in index,
+            is_open=outcome_window_end(reference) > now and not include_open,
+            for_training=for_training,
+        )
+        counts[fate] += 1
+        if fate == "with_outcome":
+            assert outcome is not None  # noqa: S101  # what this fate means
+            kept.append(_row(row) | {"severity": outcome["category"]})
+        elif fate == "without_outcome":
+            unverified.append(_row(row))
+    return Labelled(_frame(kept), dict(counts), _frame(unverified))
+
+
+def _fate(
+    outcome: Mapping[str, Any] | None, *, is_index: bool, is_open: bool, for_training: bool
+) -> str:
+    if not is_index:
+        return "later_in_encounter"
+    if is_open:
+        return "window_open"
+    if outcome is not None and outcome["after_diagnosis"]:
+        return "after_diagnosis"
+    if outcome is None or outcome["category"] is None:
+        return "without_outcome"
+    if for_training and outcome["prompted"]:
+        return "prompted"
+    if for_training and outcome["needs_second_source"]:
+        return "rare_unconfirmed"
+    return "with_outcome"
+
+
+def _reference(row: Mapping[str, Any]) -> AssessmentRef:
+    return AssessmentRef(
+        id=row["id"],
+        patient_key=row["patient_key"],
+        prediction_time=row["prediction_time"],
+        encounter_key=row["encounter_key"],
+        encounter_class=row["encounter_class"],
+    )
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    features = row["features"]
+    return {
+        "patient_id": row["patient_key"],
+        "recorded_at": row["prediction_time"],
+        **{name: features.get(name) for name in ROW_NAMES},
+        **{MINUTES_BEFORE + k: v for k, v in features.get("minutes_before", {}).items()},
+        "source": "assessments",
+        "probabilities": row["probabilities"],
+        "category": row["category"],
+        "model_version": row["model_version"],
+        "card_shown": row["suppressed"] is None,
+    }
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows)
+    if rows:
+        frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True)
+        for name in frame.columns:
+            if name in FEATURE or str(name).startswith(MINUTES_BEFORE):
+                frame[name] = frame[name].astype("float64")
+    return frame

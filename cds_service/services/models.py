@@ -1,0 +1,155 @@
+"""The life of a model: registered, promoted, rolled back; every step audited."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from cds_service.context import Clock
+from cds_service.errors import ServiceError
+from cds_service.settings import Settings
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.session import reading
+from model.scorer import Scorer
+from model.severity import Severity
+from model.training.registry import Registry
+from model.training.run import TrainingResult
+
+
+class ModelRuleError(ServiceError):
+    """A promotion or rollback that the rules do not allow."""
+
+    status = 409
+    code = "business-rule"
+
+
+class ModelService:
+    """Registers versions and decides which one is live."""
+
+    def __init__(self, engine: Engine, settings: Settings, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._registry = Registry(settings.tracking_uri, settings.data_dir / "mlflow")
+
+    def register(
+        self, result: TrainingResult, *, actor: str, note: str, history_id: str | None
+    ) -> str:
+        """Record a trained artefact, in MLflow and here; returns its version."""
+        at = self._clock()
+        version = self._registry.register(result, at=at)
+        with self._engine.begin() as connection:
+            ModelStore(connection).add_version(
+                {
+                    "version": version,
+                    "location": str(result.path.resolve()),
+                    "checksum": result.checksum,
+                    "kind": result.chosen.name,
+                    "simulated": result.scorer.facts.simulated,
+                    "created_at": at,
+                    "created_by": actor,
+                    "note": note,
+                    "history_id": history_id,
+                    "metrics": {"held_out": result.report["metrics"]},
+                }
+            )
+            AuditStore(connection).add(
+                at=at, actor=actor, action="register", object_type="model", object_id=version
+            )
+        self._registry.set_alias("challenger", version)
+        return version
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Every version, oldest first, with `live` true for the champion."""
+        with reading(self._engine) as connection:
+            store = ModelStore(connection)
+            champion = store.champion()
+            live = None if champion is None else champion["version"]
+            return [row | {"live": row["version"] == live} for row in store.versions()]
+
+    def releases(self) -> list[dict[str, Any]]:
+        """Who made which version live, newest first."""
+        with reading(self._engine) as connection:
+            return ModelStore(connection).releases()
+
+    def champion(self) -> dict[str, Any] | None:
+        """The live version."""
+        with reading(self._engine) as connection:
+            return ModelStore(connection).champion()
+
+    def version(self, version: str) -> dict[str, Any]:
+        """One version. Raises `ModelRuleError` if there is none of that number."""
+        for row in self.versions():
+            if row["version"] == version:
+                return row
+        raise ModelRuleError(f"There is no model version {version}; see cds-service models list.")
+
+    def promote(
+        self, version: str, *, actor: str, reason: str, allow_fewer_categories: bool = False
+    ) -> None:
+        """Make a version live.
+
+        Raises `ModelRuleError` if it is live already or would lose a category (C19), and
+        `ArtefactError` if its files are damaged.
+        """
+        row = self.version(version)
+        if row["live"]:
+            raise ModelRuleError(f"Model version {version} is live already.")
+        candidate = self.load(row)
+        champion = self.champion()
+        if champion is not None and not allow_fewer_categories:
+            lost = _covered(self.load(champion)) - _covered(candidate)
+            if lost:
+                raise ModelRuleError(
+                    f"Model version {version} does not know {_words(lost)}, which the champion "
+                    "does. Use --allow-fewer-categories if that is meant."
+                )
+        self._release(version, "promote", actor, reason)
+
+    def rollback(self, *, actor: str, reason: str) -> str:
+        """Make the version live that was live before; returns it."""
+        live: list[str] = []
+        for release in reversed(self.releases()):
+            if release["action"] == "rollback":
+                live.pop()
+            else:
+                live.append(release["version"])
+        if len(live) < 2:
+            raise ModelRuleError("There is no earlier model version to go back to.")
+        previous = live[-2]
+        self.load(self.version(previous))
+        self._release(previous, "rollback", actor, reason)
+        return previous
+
+    @staticmethod
+    def load(row: dict[str, Any]) -> Scorer:
+        """The scorer of a version row. Raises `ArtefactError`."""
+        return Scorer.load(
+            Path(row["location"]), version=row["version"], expected_checksum=row["checksum"]
+        )
+
+    def _release(self, version: str, action: str, actor: str, reason: str) -> None:
+        at = self._clock()
+        with self._engine.begin() as connection:
+            ModelStore(connection).add_release(
+                {"version": version, "action": action, "at": at, "actor": actor, "reason": reason}
+            )
+            AuditStore(connection).add(
+                at=at,
+                actor=actor,
+                action=action,
+                object_type="model",
+                object_id=version,
+                detail={"reason": reason},
+            )
+        # What is live is the row above; the alias follows it (design, decision 10).
+        self._registry.set_alias("champion", version)
+
+
+def _covered(scorer: Scorer) -> set[Severity]:
+    return set(scorer.facts.base_rates)
+
+
+def _words(categories: Iterable[Severity]) -> str:
+    return ", ".join(sorted(categories))

@@ -1,0 +1,217 @@
+"""Diagnoses come back: Conditions are classified, kept, and become outcomes (C15 to C21)."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from cds_service.context import ProcessContext
+from cds_service.storage.assessment_store import AssessmentStore
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.condition_store import ConditionStore, OutcomeStore
+from fhir_mapping.labels import classify
+from fhir_mapping.outcomes import AssessmentRef, StoredCondition, decide_outcome
+from fhir_mapping.resources import parse_resource
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A Condition with what the caller knows about it."""
+
+    resource: Mapping[str, Any]
+    """Decoded JSON, not validated yet."""
+    base: str
+    """FHIR base URL of its source (C3)."""
+    patient_id: str | None
+    """Whose it is; `None` where its subject is nobody that may be meant here."""
+    encounter_id: str | None = None
+    ended_at_home: bool | None = None
+
+
+@dataclass
+class Received:
+    """What became of a delivery of Conditions."""
+
+    stored: int = 0
+    unchanged: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    issues: list[str] = field(default_factory=list)
+    """Of Conditions that are not valid FHIR: index, element and fault, without values."""
+    undetermined: Counter[str] = field(default_factory=Counter)
+    """Stored Conditions that say nothing of severity, by reason (C15)."""
+
+    def counts(self) -> dict[str, Any]:
+        """For the audit trail."""
+        return {
+            "stored": self.stored,
+            "unchanged": self.unchanged,
+            "skipped": dict(self.skipped),
+            "undetermined": dict(self.undetermined),
+        }
+
+
+class OutcomeService:
+    """Keeps Conditions and decides outcomes from them."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+
+    def receive(
+        self, conditions: Iterable[Incoming], *, client: str, channel: str, actor: str
+    ) -> Received:
+        """Store Conditions and renew the outcomes of their patients, in one transaction.
+
+        The same Condition again changes nothing; a changed one supersedes the earlier. One that is
+        invalid, restricted (C21) or somebody else's (C3) is skipped with its reason.
+        """
+        received, patients = Received(), set()
+        at = self._context.clock()
+        with self._context.engine.begin() as connection:
+            for index, incoming in enumerate(conditions):
+                patient = self._store(
+                    connection, index, incoming, received, at, client=client, channel=channel
+                )
+                if patient is not None:
+                    patients.add(patient)
+            for patient in patients:
+                _refresh(connection, at, patient)
+            AuditStore(connection).add(
+                at=at,
+                actor=actor,
+                action="receive-conditions",
+                object_type="channel",
+                object_id=channel,
+                detail=received.counts(),
+            )
+        return received
+
+    def refresh(self) -> None:
+        """Decide every outcome anew: assessments may be older or newer than their Conditions."""
+        with self._context.engine.begin() as connection:
+            _refresh(connection, self._context.clock(), None)
+
+    def _store(
+        self,
+        connection: Connection,
+        index: int,
+        incoming: Incoming,
+        received: Received,
+        at: datetime,
+        *,
+        client: str,
+        channel: str,
+    ) -> str | None:
+        """The key of the patient whose Conditions changed."""
+        if incoming.patient_id is None:
+            received.skipped["wrong_patient"] += 1
+            return None
+        resource = parse_resource("Condition", incoming.resource)
+        if isinstance(resource, list):
+            received.skipped["invalid"] += 1
+            received.issues += [f"{index + 1}: {issue}" for issue in resource]
+            return None
+        facts = classify(
+            resource,
+            encounter_ended_at_home=incoming.ended_at_home,
+            terminology=self._context.terminology,
+        )
+        if facts.restricted:
+            received.skipped["restricted"] += 1
+            return None
+        secrecy = self._context.secrecy
+        content = sha256(json.dumps(resource, sort_keys=True, default=str).encode()).hexdigest()
+        identifier = f"Condition/{facts.source_id or content}"
+        sources = secrecy.source_keys(incoming.base, identifier)
+        patients = secrecy.patient_keys(incoming.base, incoming.patient_id)
+        store = ConditionStore(connection)
+        if store.current_hash(sources) == content:
+            received.unchanged += 1
+            return None
+        if len(patients) > 1:
+            store.move(patients[1:], patients[0])
+            AssessmentStore(connection).move(patients[1:], patients[0])
+        encounter = incoming.encounter_id
+        store.put(
+            {
+                "id": str(uuid4()),
+                "source_key": sources[0],
+                "content_hash": content,
+                "client": client,
+                "channel": channel,
+                "patient_key": patients[0],
+                "encounter_key": None
+                if encounter is None
+                else secrecy.encounter_keys(incoming.base, encounter)[0],
+                "received_at": at,
+                "superseded_at": None,
+                "label_version": facts.label_version,
+                "facts": facts.stored(),
+            },
+            sources,
+        )
+        received.stored += 1
+        if facts.severity is None:
+            system = facts.decided_by.system if facts.decided_by else "no system"
+            received.undetermined[f"{system} {facts.reason}"] += 1
+        return patients[0]
+
+
+def _refresh(connection: Connection, at: datetime, patient_key: str | None) -> None:
+    """Decide the outcomes of one patient's assessments, or of all."""
+    conditions: dict[str, list[StoredCondition]] = defaultdict(list)
+    for row in ConditionStore(connection).current(patient_key):
+        conditions[row["patient_key"]].append(
+            StoredCondition.of(
+                row["facts"],
+                id=row["id"],
+                patient_key=row["patient_key"],
+                encounter_key=row["encounter_key"],
+                source=row["client"],
+            )
+        )
+    references = AssessmentStore(connection).references(patient_key=patient_key)
+    outcomes = [
+        _outcome(reference, conditions[reference["patient_key"]], at)
+        for reference in references
+        if reference["patient_key"] in conditions
+    ]
+    OutcomeStore(connection).replace([outcome["assessment_id"] for outcome in outcomes], outcomes)
+
+
+def _outcome(
+    row: Mapping[str, Any], conditions: list[StoredCondition], at: datetime
+) -> dict[str, Any]:
+    decision = decide_outcome(
+        AssessmentRef(
+            id=row["id"],
+            patient_key=row["patient_key"],
+            prediction_time=row["prediction_time"],
+            encounter_key=row["encounter_key"],
+            encounter_class=row["encounter_class"],
+            enough_data=row["situation"] == "scored",
+        ),
+        conditions,
+    )
+    return {
+        "id": str(uuid4()),
+        "assessment_id": row["id"],
+        "label_version": decision.label_version,
+        "category": None if decision.category is None else decision.category.value,
+        "classes": [severity.value for severity in decision.classes],
+        "pre_existing": [severity.value for severity in decision.pre_existing],
+        "reason": decision.reason,
+        "known_at": decision.known_at,
+        "after_diagnosis": decision.after_diagnosis,
+        "prompted": decision.prompted,
+        "needs_second_source": decision.needs_second_source,
+        "rare_codes": list(decision.rare_codes),
+        "condition_ids": list(decision.condition_ids),
+        "decided_at": at,
+    }

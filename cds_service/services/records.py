@@ -1,0 +1,147 @@
+"""What is kept of an assessment, and what an integrator is shown of it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cds_service.security.secrecy import Secrecy
+from fhir_mapping.readings import Extraction
+from hooks.cards import CardDecision
+from hooks.disease_severity import SERVICE_ID, Situation
+from hooks.protocol import encode
+from model.assessment import Assessment
+from model.features import ROW_NAMES, FeatureRow
+
+if TYPE_CHECKING:
+    from cds_service.services.assessing import Call
+
+EXTENSION = "org.cds-service.assessment"
+"""Key of the extension that tells an integrator what was used and skipped, and why (R5)."""
+
+
+def assessment_record(
+    call: "Call",
+    patient_key: str,
+    extraction: Extraction,
+    assessment: Assessment | None,
+    decision: CardDecision,
+    model_version: str,
+    secrecy: Secrecy,
+    response: bytes,
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The rows of the tables `assessments` and `cards`.
+
+    Of an excluded patient (C2) nothing is kept but that there was a call.
+    """
+    context, excluded = call.context, decision.kind is Situation.EXCLUDED
+    record: dict[str, Any] = {
+        "id": call.id,
+        "client": call.client.name,
+        "service": SERVICE_ID,
+        "hook_instance": call.request.hookInstance,
+        "request_hash": call.request_hash,
+        "prediction_time": call.prediction_time,
+        "patient_key": patient_key,
+        "encounter_key": None
+        if context.encounter_id is None
+        else secrecy.encounter_keys(call.base, context.encounter_id)[0],
+        "encounter_class": extraction.encounter_class,
+        "situation": decision.kind.value,
+        "features": None if excluded else feature_json(extraction.row),
+        "provenance": None if excluded else _provenance(extraction),
+        "probabilities": None,
+        "category": None,
+        "prediction_set": None,
+        "contributions": None,
+        "atypicality": None,
+        "model_version": None,
+        "indicator": None if decision.indicator is None else decision.indicator.value,
+        "suppressed": decision.suppressed_reason,
+        "identifiers": secrecy.encrypt(encode(_identifiers(call, extraction, excluded=excluded))),
+        "response": secrecy.encrypt(response),
+    }
+    if assessment is not None:
+        record |= {
+            "probabilities": {code.value: p for code, p in assessment.probabilities.items()},
+            "category": assessment.category.value,
+            "prediction_set": [code.value for code in assessment.prediction_set],
+            "contributions": {
+                code.value: {c.reason: c.value for c in contributions}
+                for code, contributions in assessment.contributions.items()
+            },
+            "atypicality": assessment.atypicality,
+            "model_version": model_version,
+        }
+    if not decision.cards:
+        return record, None
+    (shown,) = decision.cards
+    suggestions = shown.get("suggestions")
+    return record, {
+        "uuid": shown["uuid"],
+        "assessment_id": call.id,
+        "kind": decision.kind.value,
+        "indicator": shown["indicator"],
+        "suggestion_uuid": suggestions[0]["uuid"] if suggestions else None,
+    }
+
+
+def feature_json(row: FeatureRow) -> dict[str, Any]:
+    """The row as it was scored, with the age of each reading (min)."""
+    values = {name: row.value(name) for name in ROW_NAMES}
+    return {name: value for name, value in values.items() if value is not None} | {
+        "minutes_before": dict(row.minutes_before)
+    }
+
+
+def row_of(features: Mapping[str, Any]) -> FeatureRow:
+    """The row `feature_json` was made from."""
+    return FeatureRow(**features)
+
+
+def integration_extension(assessment_id: str, extraction: Extraction) -> dict[str, Any]:
+    """What was used, what is missing and what was skipped, each with its reason (R5: an object
+    under a globally unique key)."""
+    told: dict[str, Any] = {
+        "assessment": assessment_id,
+        "used": msgspec.to_builtins(extraction.readings),
+        "missing": msgspec.to_builtins(extraction.missing),
+        "skipped": msgspec.to_builtins(extraction.skipped),
+    }
+    return {EXTENSION: _without_empty(told)}
+
+
+def _provenance(extraction: Extraction) -> dict[str, Any]:
+    """Readings as received, without the ids that name the patient's resources."""
+    told: dict[str, Any] = {
+        "readings": msgspec.to_builtins(extraction.readings),
+        "missing": msgspec.to_builtins(extraction.missing),
+        "skipped": msgspec.to_builtins(extraction.skipped),
+        "maybe_not_latest": extraction.maybe_not_latest,
+        "pregnant": extraction.pregnant,
+    }
+    for entry in (*told["readings"], *told["skipped"]):
+        del entry["reference"]
+    return told
+
+
+def _identifiers(call: "Call", extraction: Extraction, *, excluded: bool) -> dict[str, Any]:
+    context = call.context
+    identifiers: dict[str, Any] = {"user": context.user_id, "base": call.base}
+    if not excluded:
+        identifiers |= {
+            "patient": context.patient_id,
+            "encounter": context.encounter_id,
+            "observations": {r.feature: r.reference for r in extraction.readings},
+        }
+    return identifiers
+
+
+def _without_empty(value: Any) -> Any:
+    """Members that are null, "", [] or {} are left out (R2)."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in (None, "", [], {}, ())}
+    if isinstance(value, list | tuple):
+        return [_without_empty(item) for item in value]
+    return value

@@ -1,0 +1,176 @@
+"""Retraining: a challenger on history and confirmed outcomes, held against the champion."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import pandas as pd
+
+from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
+from cds_service.services.labelled import labelled
+from cds_service.services.models import ModelService
+from cds_service.services.outcomes import OutcomeService
+from cds_service.services.training import TrainingService
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.session import reading
+from fhir_mapping.labels import LABEL_RULE_VERSION
+from model.scorer import Scorer
+from model.severity import Severity
+from model.training.design import TrainingSettings
+from model.training.gates import compare
+from model.training.run import DataDescription, train
+from model.training.selection import eligible_rows
+from model.training.splits import HELD_OUT, split, unseen_by
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainReport:
+    """Which way it went, and why."""
+
+    version: str
+    champion: str
+    """The version that is live afterwards."""
+    promoted: bool
+    reason: str
+    notes: tuple[str, ...]
+
+
+class RetrainingService:
+    """Trains a challenger and lets it replace the champion only if it is shown not to be worse."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+        self._training = TrainingService(context.engine, context.settings, context.clock)
+        self._models = self._training.models
+
+    def retrain(
+        self,
+        *,
+        actor: str,
+        progress: Progress,
+        promote: bool = True,
+        include_open: bool = False,
+        allow_fewer_categories: bool = False,
+        seed: int = 20_260,
+    ) -> RetrainReport:
+        """Train, compare, and promote if the comparison allows it.
+
+        Raises `ServiceError` without a champion, `TrainingError` if there is not enough to learn
+        from.
+        """
+        row = self._models.champion()
+        if row is None:
+            raise ServiceError("There is no champion to compare with: run cds-service train.")
+        champion = ModelService.load(row)
+        progress("joining outcomes", 0.0)
+        OutcomeService(self._context).refresh()
+        now = self._context.clock()
+        with reading(self._context.engine) as connection:
+            confirmed = labelled(connection, now=now, include_open=include_open, for_training=True)
+        history = pd.DataFrame()
+        if row["history_id"] is not None:
+            history = self._training.history_frame(row["history_id"])
+        frames = [frame for frame in (history, confirmed.frame) if len(frame)]
+        if not frames:
+            raise ServiceError(
+                "There is nothing to learn from: no history of the champion, and no confirmed "
+                f"outcome ({_words(confirmed.counts)})."
+            )
+        frame = pd.concat(frames, ignore_index=True)
+        design = _design(champion, seed)
+        result = train(
+            frame,
+            design,
+            artefact_root=self._training.artefacts,
+            data=DataDescription(
+                simulated=False,
+                description=f"{len(history)} rows of history and {len(confirmed.frame)} outcomes.",
+                label_version=LABEL_RULE_VERSION,
+            ),
+            progress=lambda step, share: progress(step, 0.05 + 0.85 * share),
+        )
+        version = self._models.register(
+            result, actor=actor, note="retrain", history_id=row["history_id"]
+        )
+        progress("comparing with the champion", 0.92)
+        challenger = ModelService.load(self._models.version(version))
+        decision = compare(
+            champion,
+            challenger,
+            _unseen(
+                eligible_rows(frame, design, simulated=False).frame, champion, row["created_at"]
+            ),
+            seed=seed,
+            minimum=self._context.settings.minimum_held_out,
+            allow_fewer_categories=allow_fewer_categories,
+        )
+        reason = decision.reason
+        if decision.promote and promote:
+            self._models.promote(
+                version,
+                actor=actor,
+                reason=reason,
+                allow_fewer_categories=allow_fewer_categories,
+            )
+        elif decision.promote:
+            reason = f"{reason} Held as challenger (--no-promote)."
+        with self._context.engine.begin() as connection:
+            at = self._context.clock()
+            ModelStore(connection).add_evaluation(
+                {
+                    "id": str(uuid4()),
+                    "at": at,
+                    "kind": "retrain",
+                    "model_version": version,
+                    "result": decision.figures
+                    | {"outcome": decision.outcome, "reason": reason}
+                    | {"counts": dict(confirmed.counts)},
+                }
+            )
+            AuditStore(connection).add(
+                at=at,
+                actor=actor,
+                action="retrain",
+                object_type="model",
+                object_id=version,
+                detail={"outcome": decision.outcome, "reason": reason},
+            )
+        promoted = decision.promote and promote
+        notes = (f"Outcomes: {_words(confirmed.counts)}.", *result.report["notes"])
+        live = version if promoted else str(row["version"])
+        return RetrainReport(version, live, promoted, reason, notes)
+
+
+def _unseen(frame: pd.DataFrame, champion: Scorer, created_at: datetime) -> pd.DataFrame:
+    """Held-out rows of patients neither model has learnt from.
+
+    A champion whose history had no times cannot have learnt from what was recorded after it was
+    made.
+    """
+    rows = split(frame).rows(HELD_OUT)
+    if not champion.facts.simulated:
+        # The held-out part is none the challenger learnt from; the champion's own training rows
+        # are told by hash and by time. The simulated starter learnt from nobody real.
+        rows &= unseen_by(frame, [champion.trained_through or created_at])
+    return frame[rows]
+
+
+def _design(champion: Scorer, seed: int) -> TrainingSettings:
+    """The champion's population and flag rates: a comparison of like with like."""
+    design = champion.artefact.design
+    return TrainingSettings(
+        seed=seed,
+        min_age=design["min_age"],
+        max_age=design["max_age"],
+        flag_rates={Severity(code): rate for code, rate in design["flag_rates"].items()},
+    )
+
+
+def _words(counts: object) -> str:
+    assert isinstance(counts, dict)  # noqa: S101  # as `labelled` gives it
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())

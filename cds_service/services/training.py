@@ -1,0 +1,225 @@
+"""Training: the simulated starter, and models from history files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import pandas as pd
+from fhir_mapping.labels import LABEL_RULE_VERSION
+from sqlalchemy import Engine
+
+from cds_service.context import Clock
+from cds_service.errors import ServiceError
+from cds_service.services.models import ModelRuleError, ModelService
+from cds_service.settings import Settings
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.model_store import ModelStore
+from model.training.cleaning import clean_history
+from model.training.cleaning_report import CleaningReport
+from model.training.design import TrainingSettings
+from model.training.history import read_history
+from model.training.run import DataDescription, TrainingResult, train
+from model.training.simulation import simulate_cohort
+
+Progress = Callable[[str, float], None]
+
+STARTER_ROWS = 24_000
+"""Enough for every category to have hundreds of rows in each part; trained in under a minute."""
+STARTER_SEED = 20_260_101
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFile:
+    """A history file and how its columns are to be read."""
+
+    path: Path
+    columns: Mapping[str, str] = field(default_factory=dict)
+    time_column: str | None = None
+    timezone: str | None = None
+    source: str | None = None
+    label_version: str = LABEL_RULE_VERSION
+    """Rules its categories were made by; versions are not pooled (C17)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What a training run came to."""
+
+    version: str
+    promoted: bool
+    why: str
+    result: TrainingResult
+    cleaning: CleaningReport | None = None
+
+
+class TrainingService:
+    """Trains models and registers them; promotes only what replaces nothing real."""
+
+    def __init__(self, engine: Engine, settings: Settings, clock: Clock) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._clock = clock
+        self.models = ModelService(engine, settings, clock)
+
+    @property
+    def artefacts(self) -> Path:
+        """Where artefact folders are written."""
+        return self._settings.data_dir / "models"
+
+    def train_starter(self, *, actor: str, progress: Progress) -> TrainReport:
+        """Train on the simulated cohort."""
+        progress("simulating patients", 0.0)
+        result = train(
+            simulate_cohort(STARTER_ROWS, STARTER_SEED),
+            TrainingSettings(),
+            artefact_root=self.artefacts,
+            data=DataDescription(
+                simulated=True,
+                description="Simulated patients, built from published physiology.",
+                label_version=LABEL_RULE_VERSION,
+            ),
+            progress=progress,
+        )
+        return self._settle(result, actor=actor, note="simulated starter", history_id=None)
+
+    def train_history(
+        self,
+        history: HistoryFile,
+        design: TrainingSettings,
+        *,
+        actor: str,
+        progress: Progress,
+        allow_fewer_categories: bool = False,
+    ) -> TrainReport:
+        """Clean a history file, keep what is left of it for retraining, and train on it.
+
+        Raises `HistoryError` or `TrainingError`, in words for the user.
+        """
+        progress("reading history", 0.0)
+        raw = read_history(
+            history.path,
+            column_map=history.columns,
+            time_column=history.time_column,
+            timezone=history.timezone,
+            source=history.source,
+        )
+        progress("cleaning history", 0.02)
+        cleaned = clean_history(raw, min_age=design.min_age, max_age=design.max_age)
+        result = train(
+            cleaned.frame,
+            design,
+            artefact_root=self.artefacts,
+            data=DataDescription(
+                simulated=False,
+                description=f"History file {history.path.name}.",
+                label_version=history.label_version,
+                sources={history.path.name: raw.sha256},
+                cleaning=cleaned.report.to_dict(),
+            ),
+            progress=lambda step, share: progress(step, 0.05 + 0.95 * share),
+        )
+        history_id = self._keep(cleaned.frame, history, cleaned.report, actor)
+        return self._settle(
+            result,
+            actor=actor,
+            note=f"history {history.path.name}",
+            history_id=history_id,
+            cleaning=cleaned.report,
+            allow_fewer_categories=allow_fewer_categories,
+        )
+
+    def _settle(
+        self,
+        result: TrainingResult,
+        *,
+        actor: str,
+        note: str,
+        history_id: str | None,
+        cleaning: CleaningReport | None = None,
+        allow_fewer_categories: bool = False,
+    ) -> TrainReport:
+        """Register; promote where there is no champion or only the simulated starter."""
+        version = self.models.register(result, actor=actor, note=note, history_id=history_id)
+        champion = self.models.champion()
+        if champion is not None and not champion["simulated"]:
+            why = (
+                f"Registered as challenger: version {champion['version']} is live and was trained "
+                f"on history. Compare, then: cds-service models promote {version} --reason …"
+            )
+            return TrainReport(version, False, why, result, cleaning)
+        reason = (
+            "There was no champion."
+            if champion is None
+            else f"It replaces version {champion['version']}, trained on simulated patients."
+        )
+        if champion is not None and result.scorer.facts.simulated:
+            reason = f"It replaces the simulated version {champion['version']}."
+        try:
+            self.models.promote(
+                version,
+                actor=actor,
+                reason=reason,
+                allow_fewer_categories=allow_fewer_categories,
+            )
+        except ModelRuleError as error:
+            return TrainReport(
+                version, False, f"Registered as challenger: {error}", result, cleaning
+            )
+        return TrainReport(version, True, f"Promoted. {reason}", result, cleaning)
+
+    def _keep(
+        self, frame: pd.DataFrame, history: HistoryFile, report: CleaningReport, actor: str
+    ) -> str:
+        """Store the cleaned rows, each file once, so that `retrain` can learn from them again."""
+        folder = self._settings.data_dir / "history"
+        folder.mkdir(parents=True, exist_ok=True)
+        identifier = str(uuid4())
+        path = folder / f"{identifier}.parquet"
+        frame.to_parquet(path, index=False)
+        content = sha256(path.read_bytes()).hexdigest()
+        with self._engine.begin() as connection:
+            store = ModelStore(connection)
+            known = store.history_with(content, history.label_version)
+            if known is not None:
+                path.unlink()
+                return str(known["id"])
+            at = self._clock()
+            store.add_history(
+                {
+                    "id": identifier,
+                    "sha256": content,
+                    "location": str(path.resolve()),
+                    "label_version": history.label_version,
+                    "rows": len(frame),
+                    "added_at": at,
+                    "report": report.to_dict(),
+                }
+            )
+            AuditStore(connection).add(
+                at=at,
+                actor=actor,
+                action="add-history",
+                object_type="history",
+                object_id=identifier,
+                detail={"rows": len(frame), "sha256": content},
+            )
+        return identifier
+
+    def history_frame(self, history_id: str) -> pd.DataFrame:
+        """Cleaned rows of a history file made by the present label rules, else none (C17).
+
+        Raises `ServiceError` if the stored rows are gone or were changed.
+        """
+        with self._engine.connect() as connection:
+            row = ModelStore(connection).history(history_id)
+        if row["label_version"] != LABEL_RULE_VERSION:
+            return pd.DataFrame()
+        path = Path(row["location"])
+        if not path.is_file() or sha256(path.read_bytes()).hexdigest() != row["sha256"]:
+            raise ServiceError(
+                "The stored history of the champion is missing or was changed; "
+                "train on the original file again."
+            )
+        return pd.read_parquet(path)

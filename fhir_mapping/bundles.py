@@ -1,0 +1,156 @@
+"""Prefetch values: absent, null, empty, an error, one resource or a Bundle of them (R17, R18).
+
+An entry is kept as raw JSON, so that a resource that cannot be read spoils no other.
+See https://hl7.org/fhir/R4/bundle.html.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from fhir_mapping.elements import Element, Raw, decode
+
+
+class PrefetchState(StrEnum):
+    """What the client sent under one prefetch key."""
+
+    ABSENT = "absent"
+    NULL = "null"
+    OPERATION_OUTCOME = "operation_outcome"
+    """An error: the OperationOutcome itself, or a Bundle of nothing but errors."""
+    BUNDLE = "bundle"
+    """Without entries, or with an OperationOutcome that is no error: searched, nothing found."""
+    RESOURCE = "resource"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource as received."""
+
+    raw: Raw
+    full_url: str | None = None
+    outcome: bool = False
+    """Its Bundle entry says `search.mode = outcome`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """One prefetch value taken apart."""
+
+    state: PrefetchState
+    entries: tuple[Entry, ...] = ()
+    unreadable_entries: int = 0
+    """Entries without a resource, or that are no objects."""
+    cut_short: bool = False
+    """There is a next page, or part of the search failed: newer readings may exist (C7)."""
+
+
+class _Link(Element):
+    relation: str | None = None
+
+
+class _Search(Element):
+    mode: str | None = None
+
+
+class _BundleEntry(Element):
+    full_url: str | None = None
+    resource: msgspec.Raw = msgspec.Raw()
+    search: _Search | None = None
+
+
+class _Bundle(Element):
+    resource_type: str | None = None
+    total: object = None
+    link: list[_Link] | None = None
+    entry: list[_BundleEntry] | None = None
+
+
+class _LooseBundle(Element):
+    """The same where an entry or a link has the wrong shape."""
+
+    resource_type: str | None = None
+    total: object = None
+    link: object = None
+    entry: list[msgspec.Raw] | None = None
+
+
+class _Issue(Element):
+    severity: str | None = None
+
+
+class _Outcome(Element):
+    resource_type: str | None = None
+    issue: list[_Issue] | None = None
+
+
+def prefetch_state(raw: Raw | None) -> PrefetchState:
+    """What one prefetch value is; `raw` is its JSON, or `None` where the key is absent.
+
+    A key that is absent, `null`, an empty Bundle and an error are four different answers of a
+    client (R17). Epic's empty search, a Bundle with `total` 0 and one OperationOutcome, is a
+    `BUNDLE` (R18).
+    """
+    return read_contents(raw).state
+
+
+def read_contents(raw: Raw | None) -> Contents:
+    """Take one prefetch value apart; never raises."""
+    if raw is None:
+        return Contents(PrefetchState.ABSENT)
+    if bytes(raw).strip() == b"null":
+        return Contents(PrefetchState.NULL)
+    bundle = decode(raw, _Bundle) or _loose(raw)
+    if bundle is None or not bundle.resource_type:
+        return Contents(PrefetchState.MALFORMED)
+    if bundle.resource_type == "OperationOutcome":
+        return Contents(PrefetchState.OPERATION_OUTCOME, (Entry(raw),))
+    if bundle.resource_type != "Bundle":
+        return Contents(PrefetchState.RESOURCE, (Entry(raw),))
+    entries = tuple(
+        Entry(e.resource, e.full_url, e.search is not None and e.search.mode == "outcome")
+        for e in bundle.entry or ()
+        if not _is_null(e.resource)
+    )
+    outcomes = [_outcome(entry) for entry in entries]
+    failed = any(o is not None and _is_error(o) for o in outcomes)
+    if failed and bundle.total != 0 and all(o is not None for o in outcomes):
+        return Contents(PrefetchState.OPERATION_OUTCOME, entries)
+    return Contents(
+        PrefetchState.BUNDLE,
+        entries,
+        unreadable_entries=len(bundle.entry or ()) - len(entries),
+        cut_short=failed or any(link.relation == "next" for link in bundle.link or ()),
+    )
+
+
+def _is_null(raw: Raw) -> bool:
+    """Whether there is nothing there: JSON `null`, or a member that was not sent."""
+    return len(bytes(raw)) < 16 and bytes(raw).strip() in (b"", b"null")
+
+
+def _loose(raw: Raw) -> _Bundle | None:
+    bundle = decode(raw, _LooseBundle)
+    if bundle is None:
+        return None
+    links = bundle.link if isinstance(bundle.link, list) else []
+    has_next = any(isinstance(link, dict) and link.get("relation") == "next" for link in links)
+    return _Bundle(
+        bundle.resource_type,
+        bundle.total,
+        [_Link("next")] if has_next else None,
+        [decode(entry, _BundleEntry) or _BundleEntry() for entry in bundle.entry or ()],
+    )
+
+
+def _outcome(entry: Entry) -> _Outcome | None:
+    if b"OperationOutcome" not in bytes(entry.raw):
+        return None
+    outcome = decode(entry.raw, _Outcome)
+    return outcome if outcome and outcome.resource_type == "OperationOutcome" else None
+
+
+def _is_error(outcome: _Outcome) -> bool:
+    return any(issue.severity in ("error", "fatal") for issue in outcome.issue or ())
