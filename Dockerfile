@@ -18,7 +18,8 @@ FROM ${BASE}
 # libgomp1: XGBoost's threads.
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --create-home --home-dir /var/lib/cds-service cds
+    && useradd --system --uid 10001 --create-home --home-dir /var/lib/cds-service cds \
+    && install -d -o cds -g cds -m 700 /var/lib/cds-service/data
 COPY --from=build /opt/cds-service /opt/cds-service
 ENV PATH=/opt/cds-service/bin:$PATH \
     PYTHONUNBUFFERED=1 \

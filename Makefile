@@ -9,7 +9,7 @@ run: .venv/installed
 	CDS_DEVELOPMENT=true $(BIN)/cds-service train --if-none
 	CDS_DEVELOPMENT=true exec $(BIN)/cds-service serve
 
-test: .venv/installed
+test: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -27,4 +27,8 @@ bench: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/tested: .venv/installed requirements-test.lock
+	$(BIN)/pip install --quiet --require-hashes -r requirements-test.lock
 	@touch $@

@@ -2,6 +2,8 @@
 
 import sys
 
+from sqlalchemy.exc import OperationalError
+
 from cds_service.cli.app import app
 from cds_service.errors import ConfigurationError, ServiceError
 from fhir_mapping.errors import MappingError
@@ -14,6 +16,12 @@ def main() -> None:
         app()
     except (ConfigurationError, ServiceError, MappingError, ModelError) as error:
         sys.stderr.write(f"cds-service: {error}\n")
+        sys.exit(1)
+    except OperationalError:
+        # Its message holds the statement and may hold the address with its password.
+        sys.stderr.write(
+            "cds-service: the database of CDS_DATABASE_URL cannot be reached or opened\n"
+        )
         sys.exit(1)
 
 
