@@ -115,8 +115,9 @@ def read_contents(raw: Raw | None) -> Contents:
         if not _is_null(e.resource)
     )
     outcomes = [_outcome(entry) for entry in entries]
-    failed = any(o is not None and _is_error(o) for o in outcomes)
-    if failed and bundle.total != 0 and all(o is not None for o in outcomes):
+    # A search that counted its results has run, whatever it complains of.
+    failed = bundle.total != 0 and any(o is not None and _is_error(o) for o in outcomes)
+    if failed and all(o is not None for o in outcomes):
         return Contents(PrefetchState.OPERATION_OUTCOME, entries)
     return Contents(
         PrefetchState.BUNDLE,

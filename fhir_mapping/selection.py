@@ -97,22 +97,21 @@ def _blood_pressure(
 ) -> tuple[tuple[Candidate, ...], list[Candidate]]:
     """The pressures to use, and those that contradict each other.
 
-    The latest time at which both are valid gives the pair: of one Observation, else of two of the
-    same time (C4). Only where no such time exists does a lone systolic count, else a lone
-    diastolic.
+    The latest valid systolic leads: an older pair must not hide a newer fall in pressure. With it
+    goes the diastolic of one Observation, else of the same time (C4); without one the diastolic
+    is missing. A lone diastolic counts only where there is no valid systolic.
     """
     impossible: list[Candidate] = []
     tops, bottoms = _by_time(systolic), _by_time(diastolic)
-    for time in sorted(tops.keys() & bottoms.keys(), reverse=True):
+    for time in sorted(tops, reverse=True):
+        if time not in bottoms:
+            return (_latest(tops[time]),), impossible
         pair = _pair(tops[time], bottoms[time], impossible)
         if pair:
             return pair, impossible
     discarded = {id(c) for c in impossible}
-    for candidates in (systolic, diastolic):
-        valid = [c for c in candidates if id(c) not in discarded]
-        if valid:
-            return (_latest(valid),), impossible
-    return (), impossible
+    valid = [c for c in diastolic if id(c) not in discarded]
+    return ((_latest(valid),) if valid else ()), impossible
 
 
 def _pair(

@@ -91,11 +91,9 @@ ROW_NAMES: tuple[str, ...] = (*(f.name for f in FEATURES), "sex")
 def is_possible(name: str, value: float) -> bool:
     """Whether `value` of the feature may be used at all (C5)."""
     feature = FEATURE[name]
-    return (
-        bool(np.isfinite(value))
-        and feature.possible[0] <= value <= feature.possible[1]
-        and not any(abs(value - sentinel) < 0.05 for sentinel in feature.sentinels)
-    )
+    low, high = feature.possible
+    # NaN fails every comparison, and so is not possible.
+    return low <= value <= high and not any(abs(value - s) < 0.05 for s in feature.sentinels)
 
 
 def is_extreme(name: str, value: float) -> bool:

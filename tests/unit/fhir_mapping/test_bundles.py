@@ -49,8 +49,13 @@ def test_a_key_that_was_not_sent_is_absent() -> None:
 
 
 @pytest.mark.requirement("R18")
-def test_the_empty_search_of_epic_is_an_empty_bundle() -> None:
-    assert prefetch_state(raw(epic_empty_search())) is PrefetchState.BUNDLE
+@pytest.mark.parametrize(
+    "value", [epic_empty_search(), bundle(operation_outcome("error"), total=0)]
+)
+def test_the_empty_search_of_epic_is_an_empty_bundle(value: object) -> None:
+    contents = read_contents(raw(value))
+    assert contents.state is PrefetchState.BUNDLE
+    assert not contents.cut_short
 
 
 @pytest.mark.parametrize(

@@ -426,6 +426,14 @@ def test_an_id_that_cannot_be_kept_gives_no_reference(resource_id: str | None) -
     assert only(observation(id=resource_id)).reference is None
 
 
+def test_a_component_with_a_modifier_is_malformed() -> None:
+    sent = blood_pressure(120, 80)
+    sent["component"][0]["modifierExtension"] = [{"url": "http://x.example/not"}]
+    found = read(sent)
+    assert [c.feature for c in found.candidates] == ["diastolic_bp"]
+    assert found.rejections[0].skipped.reason == "malformed"
+
+
 def test_a_pregnancy_answer_is_no_reading() -> None:
     status = observation(
         "82810-3", None, valueCodeableConcept=concept("LA15173-0"), at="2026-01-01", id="p"
@@ -434,3 +442,4 @@ def test_a_pregnancy_answer_is_no_reading() -> None:
     assert (found.candidates, found.rejections) == ([], [])
     assert [a.pregnant for a in found.answers] == [True]
     assert reasons(status | {"effectiveDateTime": None}) == [(None, MissingReason.NO_TIME)]
+    assert reasons(status | {"status": "entered-in-error"}) == [(None, "wrong_status")]

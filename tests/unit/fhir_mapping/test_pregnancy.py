@@ -133,6 +133,7 @@ def test_snomed_findings_and_foreign_systems() -> None:
         ({"recorded": "2025-05-01"}, "stale"),
         ({"recorded": "2025-05-01", "onsetDateTime": "2025-06-01"}, None),
         ({"recorded": None, "onsetDateTime": "2020"}, "stale"),
+        ({"recorded": "0001-01-01"}, "stale"),
         ({"recorded": "2026-03-07T12:06:00Z"}, "future"),
         # A day begins 14 hours earlier in the east than in UTC.
         ({"recorded": "2026-03-08"}, None),

@@ -133,21 +133,28 @@ def test_c4_a_pair_of_the_same_time() -> None:
     assert left(selection) == {("Observation/old", "systolic_bp"): "superseded"}
 
 
-def test_c4_an_older_pair_outweighs_a_newer_lone_pressure() -> None:
+def test_c9_an_older_pair_does_not_hide_a_newer_fall_in_pressure() -> None:
     selection = choose(
         observation("8480-6", 88, "mm[Hg]", at="2026-03-07T11:59:00Z", id="lone"),
-        blood_pressure(118, 76, at="2026-03-07T09:00:00Z", id="new"),
-        blood_pressure(140, 90, at="2026-03-07T08:00:00Z", id="old"),
+        blood_pressure(118, 76, at="2026-03-07T09:00:00Z", id="old"),
+    )
+    assert used(selection) == {"systolic_bp": (88, "Observation/lone")}
+    assert left(selection) == {
+        ("Observation/old", "systolic_bp"): "superseded",
+        ("Observation/old", "diastolic_bp"): "unpaired",
+    }
+
+
+def test_c9_a_newer_lone_diastolic_hides_no_systolic() -> None:
+    selection = choose(
+        observation("8462-4", 60, "mm[Hg]", at="2026-03-07T11:59:00Z", id="lone"),
+        blood_pressure(84, 50, at="2026-03-07T09:00:00Z", id="old"),
     )
     assert used(selection) == {
-        "systolic_bp": (118, "Observation/new"),
-        "diastolic_bp": (76, "Observation/new"),
+        "systolic_bp": (84, "Observation/old"),
+        "diastolic_bp": (50, "Observation/old"),
     }
-    assert left(selection) == {
-        ("Observation/lone", "systolic_bp"): "unpaired",
-        ("Observation/old", "systolic_bp"): "superseded",
-        ("Observation/old", "diastolic_bp"): "superseded",
-    }
+    assert left(selection) == {("Observation/lone", "diastolic_bp"): "unpaired"}
 
 
 def test_c4_of_one_time_one_observation_gives_both_pressures() -> None:
