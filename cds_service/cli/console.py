@@ -4,11 +4,18 @@ import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="What the file calls a column: heart_rate=HR."),
+]
+TimeColumn = Annotated[str | None, typer.Option(help="Short for --column recorded_at=NAME.")]
+Timezone = Annotated[str | None, typer.Option(help="IANA zone of times that state no offset.")]
 ProgressCallback = Callable[[str, float], None]
 """Called with the step that runs and the share of the whole that is done, 0 to 1."""
 

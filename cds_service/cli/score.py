@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cds_service.cli.console import parse_columns, progress
+from cds_service.cli.console import Columns, TimeColumn, Timezone, parse_columns, progress
 from cds_service.context import now
 from cds_service.errors import ServiceError
 from cds_service.settings import load_settings
@@ -21,15 +21,9 @@ CHUNK = 20_000
 def score(
     source: Annotated[Path, typer.Option("--input", help="Delimited text or Parquet.")],
     target: Annotated[Path, typer.Option("--output", help="File to write: .csv or .parquet.")],
-    column: Annotated[
-        list[str] | None, typer.Option(help="What the file calls a column: heart_rate=HR.")
-    ] = None,
-    time_column: Annotated[
-        str | None, typer.Option(help="Short for --column recorded_at=NAME.")
-    ] = None,
-    timezone: Annotated[
-        str | None, typer.Option(help="IANA zone of times that state no offset.")
-    ] = None,
+    column: Columns = None,
+    time_column: TimeColumn = None,
+    timezone: Timezone = None,
 ) -> None:
     """Score every row of a file with the champion.
 

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cds_service.cli.console import actor, parse_columns, progress
+from cds_service.cli.console import (
+    Columns,
+    TimeColumn,
+    Timezone,
+    actor,
+    parse_columns,
+    progress,
+)
 from cds_service.context import ProcessContext, now
 from cds_service.settings import load_settings
 from cds_service.storage.session import check, create_database_engine
@@ -24,15 +31,9 @@ def train(  # every option is one the user types
     history: Annotated[
         Path | None, typer.Option(help="Delimited text (.txt, .csv, .tsv, also .gz) or Parquet.")
     ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(help="What the file calls a column: heart_rate=HR.")
-    ] = None,
-    time_column: Annotated[
-        str | None, typer.Option(help="Short for --column recorded_at=NAME.")
-    ] = None,
-    timezone: Annotated[
-        str | None, typer.Option(help="IANA zone of times that state no offset.")
-    ] = None,
+    column: Columns = None,
+    time_column: TimeColumn = None,
+    timezone: Timezone = None,
     source: Annotated[str | None, typer.Option(help="Name of the source of the rows.")] = None,
     label_version: Annotated[
         str, typer.Option(help="Version of the rules that made its categories.")
@@ -92,22 +93,14 @@ def train(  # every option is one the user types
 
 
 def _print(report: "TrainReport", row_report: Path | None) -> None:
-    from model.evaluation.report import as_text
+    from model.training.summary import as_text
 
-    result = report.result
     if report.cleaning is not None:
         typer.echo(report.cleaning.render_text() + "\n")
         if row_report is not None:
             report.cleaning.entries().to_csv(row_report, index=False)
             typer.echo(f"What was done to each row: {row_report}\n")
-    parts = result.report["parts"]
-    typer.echo("Rows by part: " + ", ".join(f"{part} {count}" for part, count in parts.items()))
-    for note in result.report["notes"]:
-        typer.echo(f"Note: {note}")
-    typer.echo(f"\nChosen: {result.chosen.name}. Why each candidate was or was not:")
-    for candidate in result.candidates:
-        typer.echo(f"  {candidate.name}: {candidate.verdict}")
-    typer.echo(f"\nOn the held-out part:\n\n{as_text(result.metrics)}\n")
+    typer.echo(as_text(report.result) + "\n")
     typer.echo(f"Model version {report.version}. {report.why}")
 
 

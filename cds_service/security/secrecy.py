@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _NONCE = 12  # Bytes; NIST SP 800-38D, 8.2.
+_DEFAULT_PORT = {"http": 80, "https": 443}
 
 
 class Secrecy:
@@ -54,11 +55,22 @@ class Secrecy:
 
 
 def normalise_base(base: str) -> str:
-    """One spelling for a FHIR base URL: lower-case scheme and host, no trailing slash."""
-    url = urlsplit(base)
-    if not url.netloc:
+    """One spelling for a FHIR base URL (RFC 3986, 6.2.2 and 6.2.3), so that one server is one.
+
+    Scheme and host in lower case, no default port, no trailing slash; the path is case-sensitive.
+    What is no http(s) URL stays as it is.
+    """
+    try:
+        url = urlsplit(base)
+        port = url.port
+    except ValueError:
         return base
-    return f"{url.scheme.lower()}://{url.netloc.lower()}{url.path.rstrip('/')}"
+    if url.scheme not in _DEFAULT_PORT or not url.hostname:
+        return base
+    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    if port is not None and port != _DEFAULT_PORT[url.scheme]:
+        host = f"{host}:{port}"
+    return f"{url.scheme}://{host}{url.path.rstrip('/')}"
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

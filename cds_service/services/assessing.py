@@ -1,44 +1,28 @@
 """A chart opens, a card answers: the `disease-severity` use case."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
-
-from fhir_mapping.extract import extract
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ConflictError, NotReadyError
 from cds_service.logs import LOGGER
 from cds_service.security.clients import Client
-from cds_service.services.records import assessment_record, integration_extension
+from cds_service.services.records import Call, assessment_record, integration_extension
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore
+from cds_service.storage.session import reading
+from fhir_mapping.extract import extract
 from fhir_mapping.readings import Extraction
 from hooks.cards import DEVELOPMENT_POLICY, CardDecision, build_cards
-from hooks.contexts import PatientViewContext, parse_patient_view
+from hooks.contexts import parse_patient_view
 from hooks.disease_severity import HOOK, SERVICE_ID, Situation, decide_situation, require_prefetch
 from hooks.protocol import CDSRequest, cards_response, encode, parse_request
 from model.assessment import Assessment
 from model.errors import ModelError
 from model.scorer import Scorer
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One service call and what identifies it."""
-
-    id: str
-    """Of the assessment."""
-    client: Client
-    request: CDSRequest
-    context: PatientViewContext
-    base: str
-    """FHIR base URL the patient belongs to (C3)."""
-    prediction_time: datetime
-    request_hash: str
 
 
 class AssessingService:
@@ -65,6 +49,7 @@ class AssessingService:
             prediction_time=call.prediction_time,
             lookback_hours=self._context.settings.lookback_hours,
         )
+        extraction = self._with_known_pregnancy(extraction, call)
         situation = decide_situation(extraction, scorer.facts, call.context.user_id)
         assessment = None
         if situation is Situation.SCORED:
@@ -94,15 +79,25 @@ class AssessingService:
         request = parse_request(body, service_hook=HOOK)
         context = parse_patient_view(request.context)
         require_prefetch(request.prefetch)
+        base = request.fhirServer or client.base
         return Call(
             id=str(uuid4()),
             client=client,
             request=request,
             context=context,
-            base=request.fhirServer or client.base,
+            base=base,
+            patient_keys=self._context.secrecy.patient_keys(base, context.patient_id),
             prediction_time=self._context.clock(),
             request_hash=_hash(request),
         )
+
+    def _with_known_pregnancy(self, extraction: Extraction, call: Call) -> Extraction:
+        """Pregnancy may be known from a Condition that came earlier (C1)."""
+        if extraction.pregnant:
+            return extraction
+        with reading(self._context.engine) as connection:
+            known = ConditionStore(connection).pregnant(call.patient_keys, call.prediction_time)
+        return replace(extraction, pregnant=True) if known else extraction
 
     def _store(
         self,
@@ -114,7 +109,7 @@ class AssessingService:
         response: bytes,
     ) -> bytes:
         """Commit, then answer. The same call again gets the answer it got (C12)."""
-        keys = self._context.secrecy.patient_keys(call.base, call.context.patient_id)
+        keys = call.patient_keys
         record, card = assessment_record(
             call,
             keys[0],

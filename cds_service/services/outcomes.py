@@ -15,8 +15,11 @@ from cds_service.context import ProcessContext
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
+from fhir_mapping.bundles import Entry
 from fhir_mapping.labels import classify
 from fhir_mapping.outcomes import AssessmentRef, StoredCondition, decide_outcome
+from fhir_mapping.pregnancy import PREGNANCY_SPAN, read_conditions
+from fhir_mapping.references import PatientMatcher
 from fhir_mapping.resources import parse_resource
 
 
@@ -151,6 +154,7 @@ class OutcomeService:
                 else secrecy.encounter_keys(incoming.base, encounter)[0],
                 "received_at": at,
                 "superseded_at": None,
+                "pregnancy_until": _pregnancy_until(incoming, facts.known_at or at, at),
                 "label_version": facts.label_version,
                 "facts": facts.stored(),
             },
@@ -161,6 +165,14 @@ class OutcomeService:
             system = facts.decided_by.system if facts.decided_by else "no system"
             received.undetermined[f"{system} {facts.reason}"] += 1
         return patients[0]
+
+
+def _pregnancy_until(incoming: Incoming, known: datetime, at: datetime) -> datetime | None:
+    """Until when the Condition makes its patient known to be pregnant; `None` if it does not."""
+    entry = Entry(json.dumps(incoming.resource).encode())
+    matcher = PatientMatcher(incoming.patient_id or "", incoming.base)
+    pregnant, _ = read_conditions([entry], matcher, at)
+    return known + PREGNANCY_SPAN if pregnant else None
 
 
 def _refresh(connection: Connection, at: datetime, patient_key: str | None) -> None:

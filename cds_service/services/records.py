@@ -1,27 +1,45 @@
 """What is kept of an assessment, and what an integrator is shown of it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from cds_service.security.clients import Client
 from cds_service.security.secrecy import Secrecy
 from fhir_mapping.readings import Extraction
 from hooks.cards import CardDecision
+from hooks.contexts import PatientViewContext
 from hooks.disease_severity import SERVICE_ID, Situation
-from hooks.protocol import encode
+from hooks.protocol import CDSRequest, encode
 from model.assessment import Assessment
 from model.features import ROW_NAMES, FeatureRow
-
-if TYPE_CHECKING:
-    from cds_service.services.assessing import Call
 
 EXTENSION = "org.cds-service.assessment"
 """Key of the extension that tells an integrator what was used and skipped, and why (R5)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One service call and what identifies it."""
+
+    id: str
+    """Of the assessment."""
+    client: Client
+    request: CDSRequest
+    context: PatientViewContext
+    base: str
+    """FHIR base URL the patient belongs to (C3)."""
+    patient_keys: list[str]
+    """Keyed hash of the patient, under the newest secret key first."""
+    prediction_time: datetime
+    request_hash: str
+
+
 def assessment_record(
-    call: "Call",
+    call: Call,
     patient_key: str,
     extraction: Extraction,
     assessment: Assessment | None,
@@ -55,7 +73,7 @@ def assessment_record(
         "prediction_set": None,
         "contributions": None,
         "atypicality": None,
-        "model_version": None,
+        "model_version": None if excluded else model_version,
         "indicator": None if decision.indicator is None else decision.indicator.value,
         "suppressed": decision.suppressed_reason,
         "identifiers": secrecy.encrypt(encode(_identifiers(call, extraction, excluded=excluded))),
@@ -71,7 +89,6 @@ def assessment_record(
                 for code, contributions in assessment.contributions.items()
             },
             "atypicality": assessment.atypicality,
-            "model_version": model_version,
         }
     if not decision.cards:
         return record, None
@@ -125,7 +142,7 @@ def _provenance(extraction: Extraction) -> dict[str, Any]:
     return told
 
 
-def _identifiers(call: "Call", extraction: Extraction, *, excluded: bool) -> dict[str, Any]:
+def _identifiers(call: Call, extraction: Extraction, *, excluded: bool) -> dict[str, Any]:
     context = call.context
     identifiers: dict[str, Any] = {"user": context.user_id, "base": call.base}
     if not excluded:

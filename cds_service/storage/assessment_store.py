@@ -57,10 +57,8 @@ class AssessmentStore:
             .values(patient_key=new_key)
         )
 
-    def references(
-        self, *, since: datetime | None = None, patient_key: str | None = None
-    ) -> list[dict[str, Any]]:
-        """What outcome rules need of each assessment, oldest first."""
+    def references(self, patient_key: str | None = None) -> list[dict[str, Any]]:
+        """What outcome rules need of each assessment, of one patient or of all, oldest first."""
         query = select(
             ASSESSMENTS.c.id,
             ASSESSMENTS.c.patient_key,
@@ -69,8 +67,6 @@ class AssessmentStore:
             ASSESSMENTS.c.encounter_class,
             ASSESSMENTS.c.situation,
         ).where(ASSESSMENTS.c.situation != "excluded")
-        if since is not None:
-            query = query.where(ASSESSMENTS.c.prediction_time >= since)
         if patient_key is not None:
             query = query.where(ASSESSMENTS.c.patient_key == patient_key)
         query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)

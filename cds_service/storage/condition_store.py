@@ -1,6 +1,7 @@
 """Conditions as received and classified, and the outcomes decided from them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -38,6 +39,15 @@ class ConditionStore:
             .where(CONDITIONS.c.patient_key.in_(old_keys))
             .values(patient_key=new_key)
         )
+
+    def pregnant(self, patient_keys: Sequence[str], at: datetime) -> bool:
+        """Whether a Condition as it stands now says that the patient is pregnant (C1)."""
+        query = select(CONDITIONS.c.id).where(
+            CONDITIONS.c.patient_key.in_(patient_keys),
+            CONDITIONS.c.superseded_at.is_(None),
+            CONDITIONS.c.pregnancy_until >= at,
+        )
+        return self._connection.execute(query.limit(1)).first() is not None
 
     def current(self, patient_key: str | None = None) -> list[dict[str, Any]]:
         """Conditions as they stand now, of one patient or of all."""

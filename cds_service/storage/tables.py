@@ -141,6 +141,8 @@ class ConditionRow(SQLModel, table=True):
     encounter_key: str | None = None
     received_at: datetime = Field(sa_type=UTCDateTime)
     superseded_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    pregnancy_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Until when it says that the patient is pregnant (C1)."""
     label_version: str
     facts: dict[str, Any] = Field(sa_type=JSON_)
     """`fhir_mapping.labels.ConditionFacts` without ids and free text."""

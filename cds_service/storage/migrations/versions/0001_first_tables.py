@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("encounter_key", sa.String(), nullable=True),
         sa.Column("received_at", UTCDateTime(timezone=True), nullable=False),
         sa.Column("superseded_at", UTCDateTime(timezone=True), nullable=True),
+        sa.Column("pregnancy_until", UTCDateTime(timezone=True), nullable=True),
         sa.Column("label_version", sa.String(), nullable=False),
         sa.Column("facts", sa.JSON(none_as_null=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conditions")),
