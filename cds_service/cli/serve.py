@@ -26,6 +26,11 @@ def serve(
 ) -> None:
     """Answer CDS Hooks requests on CDS_HOST:CDS_PORT."""
     settings = load_settings()
+    if settings.public_url is None and not settings.development:
+        raise ConfigurationError(
+            "CDS_PUBLIC_URL is not set: cards and codes refer to the https URL under which clients "
+            "reach the service"
+        )
     context = ProcessContext.create(settings)
     session.check(context.engine)
     context.engine.dispose()
