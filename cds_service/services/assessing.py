@@ -10,6 +10,7 @@ from cds_service.errors import ConflictError, NotReadyError
 from cds_service.logs import LOGGER
 from cds_service.security.clients import Client
 from cds_service.services.records import Call, assessment_record, integration_extension
+from cds_service.services.rotation import move_to_newest_keys
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore
@@ -80,13 +81,17 @@ class AssessingService:
         context = parse_patient_view(request.context)
         require_prefetch(request.prefetch)
         base = request.fhirServer or client.base
+        secrecy = self._context.secrecy
         return Call(
             id=str(uuid4()),
             client=client,
             request=request,
             context=context,
             base=base,
-            patient_keys=self._context.secrecy.patient_keys(base, context.patient_id),
+            patient_keys=secrecy.patient_keys(base, context.patient_id),
+            encounter_keys=None
+            if context.encounter_id is None
+            else secrecy.encounter_keys(base, context.encounter_id),
             prediction_time=self._context.clock(),
             request_hash=_hash(request),
         )
@@ -109,10 +114,8 @@ class AssessingService:
         response: bytes,
     ) -> bytes:
         """Commit, then answer. The same call again gets the answer it got (C12)."""
-        keys = call.patient_keys
         record, card = assessment_record(
             call,
-            keys[0],
             extraction,
             assessment,
             decision,
@@ -124,9 +127,7 @@ class AssessingService:
             store = AssessmentStore(connection)
             with connection.begin() as transaction:
                 if store.add(record, card):
-                    if len(keys) > 1:
-                        store.move(keys[1:], keys[0])
-                        ConditionStore(connection).move(keys[1:], keys[0])
+                    move_to_newest_keys(connection, call.patient_keys, call.encounter_keys)
                     AuditStore(connection).add(
                         at=call.prediction_time,
                         actor=f"client:{call.client.name}",

@@ -4,14 +4,13 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from model.scorer import Scorer
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.logs import LOGGER
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 from model.errors import ModelError
+from model.scorer import Scorer
 
 POLL_SECONDS = 1.0
 """A promotion reaches every replica within this time and the time of loading."""
@@ -28,6 +27,7 @@ class Champion:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._live = _Live(0, None)
+        self._refused = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -39,7 +39,8 @@ class Champion:
     def refresh(self) -> bool:
         """Load the newest release if it is not the live one; whether it changed.
 
-        A release whose artefact cannot be loaded leaves the old model answering.
+        A release whose artefact cannot be loaded leaves the old model answering. It is said once
+        and tried again: the files may only be late on this machine.
         """
         with reading(self._engine) as connection:
             store = ModelStore(connection)
@@ -55,12 +56,13 @@ class Champion:
                 version=champion["version"],
                 expected_checksum=champion["checksum"],
             )
-        except ModelError as error:
-            LOGGER.error(
-                "model not loaded",
-                extra={"version": champion["version"], "why": str(error)},
-            )
-            self._live = _Live(champion["release_id"], self._live.scorer)
+        except (ModelError, OSError) as error:
+            if self._refused != champion["release_id"]:
+                self._refused = champion["release_id"]
+                LOGGER.error(
+                    "model not loaded",
+                    extra={"version": champion["version"], "why": str(error)},
+                )
             return False
         self._live = _Live(champion["release_id"], scorer)
         LOGGER.info("model loaded", extra={"version": champion["version"]})
@@ -69,6 +71,7 @@ class Champion:
     def start(self) -> None:
         """Load what is live and keep looking."""
         self.refresh()
+        self._stop.clear()
         self._thread = threading.Thread(target=self._poll, name="champion", daemon=True)
         self._thread.start()
 
@@ -82,5 +85,6 @@ class Champion:
         while not self._stop.wait(POLL_SECONDS):
             try:
                 self.refresh()
-            except SQLAlchemyError:
+            except Exception:
+                # Whatever it was: who stops looking would answer with the old model for ever.
                 LOGGER.exception("the newest release could not be read")

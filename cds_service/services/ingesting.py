@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -57,7 +58,7 @@ def ingest_conditions(
             _incoming(full_url, resource, base, homes)
             for full_url, resource in conditions[start : start + BATCH]
         ]
-        done = service.receive(batch, client=client, channel="ingest", actor=actor)
+        done = service.receive(batch, client=client, channel="ingest", actor=actor, first=start + 1)
         total.stored += done.stored
         total.unchanged += done.unchanged
         total.skipped += done.skipped
@@ -95,7 +96,7 @@ def _entries(path: Path) -> Iterator[Entry]:
             text = file.read()
     except FileNotFoundError:
         raise IngestError(f"There is no file {path}.") from None
-    except (OSError, UnicodeDecodeError, EOFError):
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error):
         raise IngestError(f"{path} cannot be read as UTF-8 text.") from None
     try:
         content = json.loads(text)
@@ -107,7 +108,8 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 def _lines(path: Path, text: str) -> Iterator[Entry]:
     """NDJSON: one resource a line."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    # By line feeds only: other separators of lines may stand inside a JSON string.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from fhir_mapping.labels import LABEL_RULE_VERSION
-from fhir_mapping.outcomes import AssessmentRef, index_assessments, outcome_window_end
 from sqlalchemy import Connection
 
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import OutcomeStore
+from fhir_mapping.labels import LABEL_RULE_VERSION
+from fhir_mapping.outcomes import AssessmentRef, index_assessments, outcome_window_end
 from model.features import FEATURE, ROW_NAMES
 from model.scorer import MINUTES_BEFORE
 
@@ -46,9 +46,12 @@ def labelled(
     source (C20).
     """
     outcomes = OutcomeStore(connection).decided(LABEL_RULE_VERSION)
-    rows = list(AssessmentStore(connection).scored(since))
+    store = AssessmentStore(connection)
+    rows = list(store.scored(since))
     references = [_reference(row) for row in rows]
-    index = {reference.id for reference in index_assessments(references)}
+    # Of all there are: an encounter may have begun before `since`.
+    everything = references if since is None else [_reference(row) for row in store.references()]
+    index = {reference.id for reference in index_assessments(everything)}
     counts: Counter[str] = Counter({"assessments": len(rows)})
     kept: list[dict[str, Any]] = []
     unverified: list[dict[str, Any]] = []
@@ -94,6 +97,7 @@ def _reference(row: Mapping[str, Any]) -> AssessmentRef:
         prediction_time=row["prediction_time"],
         encounter_key=row["encounter_key"],
         encounter_class=row["encounter_class"],
+        enough_data=row.get("situation", "scored") == "scored",
     )
 
 

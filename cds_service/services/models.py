@@ -1,20 +1,24 @@
 """The life of a model: registered, promoted, rolled back; every step audited."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from cds_service.context import Clock
 from cds_service.errors import ServiceError
+from cds_service.logs import LOGGER
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
+from model.errors import ArtefactError
 from model.scorer import Scorer
 from model.severity import Severity
-from model.training.registry import Registry
+from model.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 from model.training.run import TrainingResult
 
 
@@ -31,7 +35,7 @@ class ModelService:
     def __init__(self, engine: Engine, settings: Settings, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._registry = Registry(settings.tracking_uri, settings.data_dir / "mlflow")
+        self._registry = _open_registry(settings)
 
     def register(
         self, result: TrainingResult, *, actor: str, note: str, history_id: str | None
@@ -39,25 +43,30 @@ class ModelService:
         """Record a trained artefact, in MLflow and here; returns its version."""
         at = self._clock()
         version = self._registry.register(result, at=at)
-        with self._engine.begin() as connection:
-            ModelStore(connection).add_version(
-                {
-                    "version": version,
-                    "location": str(result.path.resolve()),
-                    "checksum": result.checksum,
-                    "kind": result.chosen.name,
-                    "simulated": result.scorer.facts.simulated,
-                    "created_at": at,
-                    "created_by": actor,
-                    "note": note,
-                    "history_id": history_id,
-                    "metrics": {"held_out": result.report["metrics"]},
-                }
-            )
-            AuditStore(connection).add(
-                at=at, actor=actor, action="register", object_type="model", object_id=version
-            )
-        self._registry.set_alias("challenger", version)
+        row = {
+            "version": version,
+            "location": str(result.path.resolve()),
+            "checksum": result.checksum,
+            "kind": result.chosen.name,
+            "simulated": result.scorer.facts.simulated,
+            "created_at": at,
+            "created_by": actor,
+            "note": note,
+            "history_id": history_id,
+            "metrics": {"held_out": result.report["metrics"]},
+        }
+        try:
+            with self._engine.begin() as connection:
+                ModelStore(connection).add_version(row)
+                AuditStore(connection).add(
+                    at=at, actor=actor, action="register", object_type="model", object_id=version
+                )
+        except IntegrityError:
+            raise ModelRuleError(
+                f"MLflow counts this model as version {version}, which the database has already: "
+                "the two do not belong together (CDS_MLFLOW_TRACKING_URI, CDS_DATABASE_URL)."
+            ) from None
+        self._follow(CHALLENGER, version)
         return version
 
     def versions(self) -> list[dict[str, Any]]:
@@ -90,16 +99,17 @@ class ModelService:
     ) -> None:
         """Make a version live.
 
-        Raises `ModelRuleError` if it is live already or would lose a category (C19), and
-        `ArtefactError` if its files are damaged.
+        Raises `ModelRuleError` without a reason, if it is live already or if a category would be
+        lost (C19), and `ArtefactError` if its files are damaged.
         """
+        _require_reason(reason)
         row = self.version(version)
         if row["live"]:
             raise ModelRuleError(f"Model version {version} is live already.")
         candidate = self.load(row)
         champion = self.champion()
         if champion is not None and not allow_fewer_categories:
-            lost = _covered(self.load(champion)) - _covered(candidate)
+            lost = self._covered_by_champion(champion) - _covered(candidate)
             if lost:
                 raise ModelRuleError(
                     f"Model version {version} does not know {_words(lost)}, which the champion "
@@ -108,7 +118,12 @@ class ModelService:
         self._release(version, "promote", actor, reason)
 
     def rollback(self, *, actor: str, reason: str) -> str:
-        """Make the version live that was live before; returns it."""
+        """Make the version live that was live before; returns it.
+
+        Raises `ModelRuleError` without a reason or an earlier version, and `ArtefactError` if its
+        files are damaged.
+        """
+        _require_reason(reason)
         live: list[str] = []
         for release in reversed(self.releases()):
             if release["action"] == "rollback":
@@ -129,6 +144,16 @@ class ModelService:
             Path(row["location"]), version=row["version"], expected_checksum=row["checksum"]
         )
 
+    def _covered_by_champion(self, champion: dict[str, Any]) -> set[Severity]:
+        try:
+            return _covered(self.load(champion))
+        except ArtefactError:
+            raise ModelRuleError(
+                f"The files of version {champion['version']}, which is live, cannot be read, so "
+                "that nobody can say which categories would be lost. Use "
+                "--allow-fewer-categories to replace it all the same."
+            ) from None
+
     def _release(self, version: str, action: str, actor: str, reason: str) -> None:
         at = self._clock()
         with self._engine.begin() as connection:
@@ -143,8 +168,38 @@ class ModelService:
                 object_id=version,
                 detail={"reason": reason},
             )
-        # What is live is the row above; the alias follows it (design, decision 10).
-        self._registry.set_alias("champion", version)
+        self._follow(CHAMPION, version)
+
+    def _follow(self, alias: str, version: str) -> None:
+        """Let MLflow's alias follow what our database says, which alone decides what is live."""
+        try:
+            self._registry.set_alias(alias, version)
+        except RegistryError as error:
+            LOGGER.warning("%s Nothing else depends on it.", error)
+
+
+def _open_registry(settings: Settings) -> Registry:
+    """The registry; a file of its own that does not exist yet is made whole or not at all.
+
+    MLflow makes its tables in some seventy steps that SQLite commits one by one. If the first
+    start is killed among them, no later one could go on, so they are made under another name.
+    """
+    runs = settings.data_dir / "mlflow"
+    path = settings.data_dir / "mlflow.sqlite3"
+    if settings.mlflow_tracking_uri is None and not path.exists():
+        unfinished = path.with_name(f".{path.name}.unfinished-{os.getpid()}")
+        unfinished.unlink(missing_ok=True)
+        Registry(f"sqlite:///{unfinished}", runs)
+        if path.exists():  # Another process was faster.
+            unfinished.unlink()
+        else:
+            unfinished.replace(path)
+    return Registry(settings.tracking_uri, runs)
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ModelRuleError("A reason is needed; it is kept in the audit trail.")
 
 
 def _covered(scorer: Scorer) -> set[Severity]:

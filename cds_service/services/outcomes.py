@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -12,11 +12,13 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
+from cds_service.services.rotation import move_to_newest_keys
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
+from cds_service.storage.session import IN_LIST, reading
 from fhir_mapping.bundles import Entry
-from fhir_mapping.labels import classify
+from fhir_mapping.labels import LABEL_RULE_VERSION, ConditionFacts, classify
 from fhir_mapping.outcomes import AssessmentRef, StoredCondition, decide_outcome
 from fhir_mapping.pregnancy import PREGNANCY_SPAN, read_conditions
 from fhir_mapping.references import PatientMatcher
@@ -67,24 +69,31 @@ class OutcomeService:
         self._context = context
 
     def receive(
-        self, conditions: Iterable[Incoming], *, client: str, channel: str, actor: str
+        self,
+        conditions: Iterable[Incoming],
+        *,
+        client: str,
+        channel: str,
+        actor: str,
+        first: int = 1,
     ) -> Received:
         """Store Conditions and renew the outcomes of their patients, in one transaction.
 
-        The same Condition again changes nothing; a changed one supersedes the earlier. One that is
-        invalid, restricted (C21) or somebody else's (C3) is skipped with its reason.
+        The same Condition again changes nothing, unless more is known of it now; a changed one
+        supersedes the earlier. One that is invalid, restricted (C21) or somebody else's (C3) is
+        skipped with its reason; what was stored of one that is restricted now is erased. `first`
+        is the number of the first in messages.
         """
-        received, patients = Received(), set()
+        received, patients = Received(), set[str]()
         at = self._context.clock()
         with self._context.engine.begin() as connection:
-            for index, incoming in enumerate(conditions):
-                patient = self._store(
-                    connection, index, incoming, received, at, client=client, channel=channel
+            OutcomeStore(connection).lock()
+            for number, incoming in enumerate(conditions, start=first):
+                patients |= self._take(
+                    connection, number, incoming, received, at, client=client, channel=channel
                 )
-                if patient is not None:
-                    patients.add(patient)
-            for patient in patients:
-                _refresh(connection, at, patient)
+            for some in _parts(sorted(patients)):
+                _refresh(connection, at, some)
             AuditStore(connection).add(
                 at=at,
                 actor=actor,
@@ -96,89 +105,128 @@ class OutcomeService:
         return received
 
     def refresh(self) -> None:
-        """Decide every outcome anew: assessments may be older or newer than their Conditions."""
-        with self._context.engine.begin() as connection:
-            _refresh(connection, self._context.clock(), None)
+        """Decide every outcome anew: assessments may be older or newer than their Conditions.
 
-    def _store(
+        Some patients in each transaction, so that nobody who writes waits for long.
+        """
+        at = self._context.clock()
+        with reading(self._context.engine) as connection:
+            patients = AssessmentStore(connection).patients()
+        for some in _parts(patients):
+            with self._context.engine.begin() as connection:
+                OutcomeStore(connection).lock()
+                _refresh(connection, at, some)
+
+    def _take(
         self,
         connection: Connection,
-        index: int,
+        number: int,
         incoming: Incoming,
         received: Received,
         at: datetime,
         *,
         client: str,
         channel: str,
-    ) -> str | None:
-        """The key of the patient whose Conditions changed."""
+    ) -> set[str]:
+        """Take one Condition; the keys of the patients whose Conditions changed by it."""
         if incoming.patient_id is None:
             received.skipped["wrong_patient"] += 1
-            return None
+            return set()
         resource = parse_resource("Condition", incoming.resource)
         if isinstance(resource, list):
             received.skipped["invalid"] += 1
-            received.issues += [f"{index + 1}: {issue}" for issue in resource]
-            return None
-        facts = classify(
-            resource,
-            encounter_ended_at_home=incoming.ended_at_home,
-            terminology=self._context.terminology,
-        )
-        if facts.restricted:
-            received.skipped["restricted"] += 1
-            return None
-        secrecy = self._context.secrecy
+            received.issues += [f"{number}: {issue}" for issue in resource]
+            return set()
+        facts = self._classified(resource, incoming.ended_at_home)
+        secrecy, store = self._context.secrecy, ConditionStore(connection)
         content = sha256(json.dumps(resource, sort_keys=True, default=str).encode()).hexdigest()
         identifier = f"Condition/{facts.source_id or content}"
         sources = secrecy.source_keys(incoming.base, identifier)
+        if facts.restricted:
+            received.skipped["restricted"] += 1
+            return store.remove(sources)
         patients = secrecy.patient_keys(incoming.base, incoming.patient_id)
-        store = ConditionStore(connection)
-        if store.current_hash(sources) == content:
+        encounters = (
+            None
+            if incoming.encounter_id is None
+            else secrecy.encounter_keys(incoming.base, incoming.encounter_id)
+        )
+        move_to_newest_keys(connection, patients, encounters)
+        if self._is_known(store.current_hash(sources), resource, content, incoming.ended_at_home):
             received.unchanged += 1
-            return None
-        if len(patients) > 1:
-            store.move(patients[1:], patients[0])
-            AssessmentStore(connection).move(patients[1:], patients[0])
-        encounter = incoming.encounter_id
-        store.put(
+            return set()
+        received.stored += 1
+        if facts.severity is None:
+            system = facts.decided_by.system if facts.decided_by else "no system"
+            received.undetermined[f"{system} {facts.reason}"] += 1
+        return store.put(
             {
                 "id": str(uuid4()),
                 "source_key": sources[0],
-                "content_hash": content,
+                "content_hash": _fingerprint(content, facts),
                 "client": client,
                 "channel": channel,
                 "patient_key": patients[0],
-                "encounter_key": None
-                if encounter is None
-                else secrecy.encounter_keys(incoming.base, encounter)[0],
+                "encounter_key": None if encounters is None else encounters[0],
                 "received_at": at,
                 "superseded_at": None,
-                "pregnancy_until": _pregnancy_until(incoming, facts.known_at or at, at),
+                "pregnancy_until": _pregnancy_until(incoming, min(facts.known_at or at, at), at),
                 "label_version": facts.label_version,
                 "facts": facts.stored(),
             },
             sources,
         )
-        received.stored += 1
-        if facts.severity is None:
-            system = facts.decided_by.system if facts.decided_by else "no system"
-            received.undetermined[f"{system} {facts.reason}"] += 1
-        return patients[0]
+
+    def _classified(
+        self, resource: Mapping[str, Any], ended_at_home: bool | None
+    ) -> ConditionFacts:
+        return classify(
+            resource,
+            encounter_ended_at_home=ended_at_home,
+            terminology=self._context.terminology,
+        )
+
+    def _is_known(
+        self,
+        known: str | None,
+        resource: Mapping[str, Any],
+        content: str,
+        ended_at_home: bool | None,
+    ) -> bool:
+        """Whether `known` is the hash of this very Condition, read as it is read now.
+
+        Who does not know how the encounter ended takes back nothing of what was known of it.
+        """
+        if known is None:
+            return False
+        ends = (None, True, False) if ended_at_home is None else (ended_at_home,)
+        return any(known == _fingerprint(content, self._classified(resource, end)) for end in ends)
+
+
+def _fingerprint(content: str, facts: ConditionFacts) -> str:
+    """Of a Condition and what it came to: other rules or value sets make it another."""
+    found = json.dumps(facts.stored(), sort_keys=True)
+    return sha256(f"{content} {found}".encode()).hexdigest()
+
+
+def _parts(patients: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(patients), IN_LIST):
+        yield patients[start : start + IN_LIST]
 
 
 def _pregnancy_until(incoming: Incoming, known: datetime, at: datetime) -> datetime | None:
     """Until when the Condition makes its patient known to be pregnant; `None` if it does not."""
     entry = Entry(json.dumps(incoming.resource).encode())
-    matcher = PatientMatcher(incoming.patient_id or "", incoming.base)
+    # Whose it is, on which server, is settled: an absolute subject must not be judged again.
+    matcher = PatientMatcher(incoming.patient_id or "", None)
     pregnant, _ = read_conditions([entry], matcher, at)
     return known + PREGNANCY_SPAN if pregnant else None
 
 
-def _refresh(connection: Connection, at: datetime, patient_key: str | None) -> None:
-    """Decide the outcomes of one patient's assessments, or of all."""
+def _refresh(connection: Connection, at: datetime, patient_keys: Sequence[str]) -> None:
+    """Decide the outcomes of these patients' assessments; without Conditions there are none."""
     conditions: dict[str, list[StoredCondition]] = defaultdict(list)
-    for row in ConditionStore(connection).current(patient_key):
+    for row in ConditionStore(connection).current(patient_keys):
         conditions[row["patient_key"]].append(
             StoredCondition.of(
                 row["facts"],
@@ -188,13 +236,15 @@ def _refresh(connection: Connection, at: datetime, patient_key: str | None) -> N
                 source=row["client"],
             )
         )
-    references = AssessmentStore(connection).references(patient_key=patient_key)
+    references = AssessmentStore(connection).references(patient_keys)
     outcomes = [
         _outcome(reference, conditions[reference["patient_key"]], at)
         for reference in references
         if reference["patient_key"] in conditions
     ]
-    OutcomeStore(connection).replace([outcome["assessment_id"] for outcome in outcomes], outcomes)
+    store = OutcomeStore(connection)
+    store.remove([reference["id"] for reference in references], {LABEL_RULE_VERSION})
+    store.replace([outcome["assessment_id"] for outcome in outcomes], outcomes)
 
 
 def _outcome(

@@ -34,13 +34,14 @@ class Call:
     """FHIR base URL the patient belongs to (C3)."""
     patient_keys: list[str]
     """Keyed hash of the patient, under the newest secret key first."""
+    encounter_keys: list[str] | None
+    """The same of the encounter; `None` if there is none."""
     prediction_time: datetime
     request_hash: str
 
 
 def assessment_record(
     call: Call,
-    patient_key: str,
     extraction: Extraction,
     assessment: Assessment | None,
     decision: CardDecision,
@@ -52,7 +53,7 @@ def assessment_record(
 
     Of an excluded patient (C2) nothing is kept but that there was a call.
     """
-    context, excluded = call.context, decision.kind is Situation.EXCLUDED
+    excluded = decision.kind is Situation.EXCLUDED
     record: dict[str, Any] = {
         "id": call.id,
         "client": call.client.name,
@@ -60,10 +61,8 @@ def assessment_record(
         "hook_instance": call.request.hookInstance,
         "request_hash": call.request_hash,
         "prediction_time": call.prediction_time,
-        "patient_key": patient_key,
-        "encounter_key": None
-        if context.encounter_id is None
-        else secrecy.encounter_keys(call.base, context.encounter_id)[0],
+        "patient_key": call.patient_keys[0],
+        "encounter_key": None if call.encounter_keys is None else call.encounter_keys[0],
         "encounter_class": extraction.encounter_class,
         "situation": decision.kind.value,
         "features": None if excluded else feature_json(extraction.row),

@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pandas as pd
-from fhir_mapping.labels import LABEL_RULE_VERSION
 from sqlalchemy import Engine
 
 from cds_service.context import Clock
@@ -16,6 +15,7 @@ from cds_service.services.models import ModelRuleError, ModelService
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
+from fhir_mapping.labels import LABEL_RULE_VERSION
 from model.training.cleaning import clean_history
 from model.training.cleaning_report import CleaningReport
 from model.training.design import TrainingSettings

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import ASSESSMENTS, CARDS
 
 BATCH = 5_000
@@ -57,8 +58,23 @@ class AssessmentStore:
             .values(patient_key=new_key)
         )
 
-    def references(self, patient_key: str | None = None) -> list[dict[str, Any]]:
-        """What outcome rules need of each assessment, of one patient or of all, oldest first."""
+    def move_encounter(self, patient_key: str, old_keys: Sequence[str], new_key: str) -> None:
+        """The same for one of the patient's encounters."""
+        self._connection.execute(
+            update(ASSESSMENTS)
+            .where(ASSESSMENTS.c.patient_key == patient_key)
+            .where(ASSESSMENTS.c.encounter_key.in_(old_keys))
+            .values(encounter_key=new_key)
+        )
+
+    def patients(self) -> list[str]:
+        """Keys of all patients that were assessed."""
+        query = select(ASSESSMENTS.c.patient_key).where(ASSESSMENTS.c.situation != "excluded")
+        return list(self._connection.execute(query.distinct()).scalars())
+
+    def references(self, patient_key: str | Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """What outcome rules need of each assessment, oldest first: of one patient, of some
+        hundreds, or of all."""
         query = select(
             ASSESSMENTS.c.id,
             ASSESSMENTS.c.patient_key,
@@ -68,7 +84,8 @@ class AssessmentStore:
             ASSESSMENTS.c.situation,
         ).where(ASSESSMENTS.c.situation != "excluded")
         if patient_key is not None:
-            query = query.where(ASSESSMENTS.c.patient_key == patient_key)
+            keys = [patient_key] if isinstance(patient_key, str) else patient_key
+            query = query.where(ASSESSMENTS.c.patient_key.in_(keys))
         query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
@@ -97,6 +114,10 @@ class AssessmentStore:
         query = (
             select(CARDS.c.uuid)
             .join(ASSESSMENTS, ASSESSMENTS.c.id == CARDS.c.assessment_id)
-            .where(CARDS.c.uuid.in_(uuids), ASSESSMENTS.c.client == client)
+            .where(ASSESSMENTS.c.client == client)
         )
-        return set(self._connection.execute(query).scalars())
+        known: set[str] = set()
+        for start in range(0, len(uuids), IN_LIST):
+            some = query.where(CARDS.c.uuid.in_(uuids[start : start + IN_LIST]))
+            known |= set(self._connection.execute(some).scalars())
+        return known

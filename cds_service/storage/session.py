@@ -22,6 +22,8 @@ from cds_service.storage import tables as _tables  # noqa: F401  # fills the met
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
 """How long a writer waits for another on SQLite before it gives up."""
+IN_LIST = 500
+"""Values in one IN list: SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -35,6 +37,8 @@ def create_database_engine(url: str) -> Engine:
     options: dict[str, Any] = {
         "json_serializer": lambda value: _encoder.encode(value).decode(),
         "json_deserializer": _decoder.decode,
+        # An error must not quote what was to be stored.
+        "hide_parameters": True,
     }
     if backend == "sqlite":
         if parsed.database:

@@ -134,6 +134,7 @@ class ConditionRow(SQLModel, table=True):
     source_key: str
     """Keyed hash of (server, Condition id): the same Condition is stored once."""
     content_hash: str
+    """Of the resource and of what was made of it: what is read otherwise now is no repetition."""
     client: str
     channel: str
     """How it came: `problem-list-item-create`, `ingest`."""

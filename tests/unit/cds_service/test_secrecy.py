@@ -23,6 +23,25 @@ def test_c3_a_base_url_has_one_spelling() -> None:
     assert normalise_base("client:development") == "client:development"
 
 
+@pytest.mark.parametrize(
+    ("base", "normal"),
+    [
+        ("https://a.example:443/fhir", "https://a.example/fhir"),
+        ("http://a.example:80", "http://a.example"),
+        ("https://a.example:8443/fhir/", "https://a.example:8443/fhir"),
+        ("https://[2001:DB8::1]/fhir", "https://[2001:db8::1]/fhir"),
+        ("https://[2001:db8::1]:444/fhir", "https://[2001:db8::1]:444/fhir"),
+    ],
+)
+def test_c3_a_default_port_makes_no_other_server(base: str, normal: str) -> None:
+    assert normalise_base(base) == normal
+
+
+@pytest.mark.parametrize("base", ["http://[bad", "https://a.example:port/", "https://", "https:"])
+def test_what_is_no_url_stays_as_it_is(base: str) -> None:
+    assert normalise_base(base) == base
+
+
 def test_patient_encounter_and_resource_of_one_id_have_different_keys() -> None:
     secrecy = Secrecy([NEW])
     keys = {
