@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import time
+from types import TracebackType
 from typing import Any
 
 LOGGER = logging.getLogger("cds_service")
@@ -31,13 +32,18 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
-            trace = record.exc_info[2]
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            if trace is not None:
-                code = trace.tb_frame.f_code
-                line["at"] = f"{code.co_filename}:{trace.tb_lineno} {code.co_name}"
+            line["at"] = place(record.exc_info[2])
         return json.dumps(line, default=str)
+
+
+def place(trace: TracebackType | None) -> str | None:
+    """Where an exception was raised: file, line and function."""
+    if trace is None:
+        return None
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return f"{code.co_filename}:{trace.tb_lineno} {code.co_name}"
 
 
 def configure_logs(level: str) -> None:

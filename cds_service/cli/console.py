@@ -1,14 +1,18 @@
 """What commands share: who runs them, progress bars, and how options are read."""
 
 import getpass
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cds_service.errors import ServiceError
 
 Columns = Annotated[
     list[str] | None,
@@ -22,7 +26,21 @@ ProgressCallback = Callable[[str, float], None]
 
 def actor() -> str:
     """Who runs the command, for the audit trail."""
-    return f"cli:{getpass.getuser()}"
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        # In a container the user may be a number that no name belongs to.
+        return f"cli:{os.getuid()}"
+
+
+def require_folder(path: Path) -> None:
+    """Refuse a file that cannot be written before hours of work, not after.
+
+    Raises `ServiceError`.
+    """
+    folder = path.resolve().parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ServiceError(f"{path} cannot be written: {folder} is no folder to write a file in.")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from cds_service.cli.console import actor
 from cds_service.context import now
+from cds_service.errors import ServiceError
 from cds_service.settings import load_settings
 from cds_service.storage.session import check, create_database_engine
 
@@ -53,8 +54,7 @@ def show(version: Annotated[str, typer.Argument(help="Version, or `champion`.")]
     if version == "champion":
         champion = service.champion()
         if champion is None:
-            typer.echo("There is no champion yet: run cds-service train.", err=True)
-            raise typer.Exit(1)
+            raise ServiceError("There is no champion yet: run cds-service train.")
         version = champion["version"]
     row = service.version(version)
     row["releases"] = [

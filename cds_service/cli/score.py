@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cds_service.cli.console import Columns, TimeColumn, Timezone, parse_columns, progress
+from cds_service.cli.console import (
+    Columns,
+    TimeColumn,
+    Timezone,
+    parse_columns,
+    progress,
+    require_folder,
+)
 from cds_service.context import now
 from cds_service.errors import ServiceError
 from cds_service.settings import load_settings
@@ -40,6 +47,8 @@ def score(
 
     if target.suffix not in (".csv", ".parquet"):
         raise ServiceError(f"{target.name} is of no kind that can be written: .csv or .parquet.")
+    require_folder(target)
+    columns = parse_columns(column)
     settings = load_settings()
     engine = create_database_engine(settings.database)
     check(engine)
@@ -51,7 +60,7 @@ def score(
         bar("reading", 0.0)
         raw = read_history(
             source,
-            column_map=parse_columns(column),
+            column_map=columns,
             time_column=time_column,
             timezone=timezone,
             require_severity=False,
@@ -63,8 +72,8 @@ def score(
             require_severity=False,
         )
         frame, parts = cleaned.frame, []
-        for start in range(0, len(frame), CHUNK):
-            bar("scoring", start / len(frame))
+        for start in range(0, max(len(frame), 1), CHUNK):
+            bar("scoring", start / max(len(frame), 1))
             parts.append(scorer.score_frame(frame.iloc[start : start + CHUNK]))
         scored = pd.concat([frame, pd.concat(parts)], axis=1)
         bar("writing", 0.99)
@@ -83,6 +92,6 @@ def _write(frame: "pd.DataFrame", target: Path) -> None:
             frame.to_parquet(temporary, index=False)
         temporary.replace(target)
     except OSError as error:
-        raise ServiceError(f"{target} cannot be written ({error.strerror}).") from None
+        raise ServiceError(f"{target} cannot be written ({error.strerror or error}).") from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from cds_service.cli.console import (
     actor,
     parse_columns,
     progress,
+    require_folder,
 )
 from cds_service.context import ProcessContext, now
 from cds_service.settings import load_settings
@@ -27,7 +28,15 @@ AllowFewer = Annotated[
 ]
 
 
+OF_HISTORY = (
+    *("column", "time_column", "timezone", "source", "label_version", "row_report"),
+    *("min_age", "max_age", "flag_rate", "seed"),
+)
+"""Options of `train` that mean nothing to the simulated patients."""
+
+
 def train(  # every option is one the user types
+    context: typer.Context,
     history: Annotated[
         Path | None, typer.Option(help="Delimited text (.txt, .csv, .tsv, also .gz) or Parquet.")
     ] = None,
@@ -60,6 +69,11 @@ def train(  # every option is one the user types
     from cds_service.services.training import HistoryFile, TrainingService
     from model.training.design import TrainingSettings
 
+    if history is None:
+        _refuse_options_of_history(context)
+    if row_report is not None:
+        require_folder(row_report)
+    columns = parse_columns(column)
     settings = load_settings()
     engine = create_database_engine(settings.database)
     check(engine)
@@ -78,9 +92,7 @@ def train(  # every option is one the user types
             max_age=max_age,
             flag_rates={Severity.ACUTE: flag_rate},
         )
-        file = HistoryFile(
-            history, parse_columns(column), time_column, timezone, source, label_version
-        )
+        file = HistoryFile(history, columns, time_column, timezone, source, label_version)
         with progress() as bar:
             report = service.train_history(
                 file,
@@ -90,6 +102,14 @@ def train(  # every option is one the user types
                 allow_fewer_categories=allow_fewer_categories,
             )
     _print(report, row_report)
+
+
+def _refuse_options_of_history(context: typer.Context) -> None:
+    """Raise `typer.BadParameter` for an option that would be passed over in silence."""
+    for name in OF_HISTORY:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"--{name.replace('_', '-')} needs --history")
 
 
 def _print(report: "TrainReport", row_report: Path | None) -> None:

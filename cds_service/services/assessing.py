@@ -9,15 +9,14 @@ from cds_service.context import ProcessContext
 from cds_service.errors import ConflictError, NotReadyError
 from cds_service.logs import LOGGER
 from cds_service.security.clients import Client
-from cds_service.services.records import Call, assessment_record, integration_extension
+from cds_service.services.records import Answer, Call, assessment_record, integration_extension
 from cds_service.services.rotation import move_to_newest_keys
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore
-from cds_service.storage.session import reading
 from fhir_mapping.extract import extract
 from fhir_mapping.readings import Extraction
-from hooks.cards import DEVELOPMENT_POLICY, CardDecision, build_cards
+from hooks.cards import DEVELOPMENT_POLICY, build_cards
 from hooks.contexts import parse_patient_view
 from hooks.disease_severity import HOOK, SERVICE_ID, Situation, decide_situation, require_prefetch
 from hooks.protocol import CDSRequest, cards_response, encode, parse_request
@@ -50,14 +49,16 @@ class AssessingService:
             prediction_time=call.prediction_time,
             lookback_hours=self._context.settings.lookback_hours,
         )
-        extraction = self._with_known_pregnancy(extraction, call)
+        return self._store(call, self._answer(call, extraction, scorer), scorer)
+
+    def _answer(self, call: Call, extraction: Extraction, scorer: Scorer) -> Answer:
+        """What is said of one chart. Nothing is stored yet."""
         situation = decide_situation(extraction, scorer.facts, call.context.user_id)
         assessment = None
         if situation is Situation.SCORED:
             assessment = _score(scorer, extraction, call.id)
             if assessment is None:
                 situation = Situation.MODEL_FAILED
-        card_uuid, suggestion_uuid = str(uuid4()), str(uuid4())
         decision = build_cards(
             extraction,
             assessment,
@@ -65,8 +66,8 @@ class AssessingService:
             policy=DEVELOPMENT_POLICY,
             language=self._context.settings.language,
             public_url=self._context.settings.base_url,
-            card_uuid=card_uuid,
-            suggestion_uuid=suggestion_uuid,
+            card_uuid=str(uuid4()),
+            suggestion_uuid=str(uuid4()),
             assessment_id=call.id,
             context=call.context,
             situation=situation,
@@ -74,7 +75,7 @@ class AssessingService:
         response: dict[str, Any] = cards_response(decision.cards)
         if self._context.settings.development and situation is not Situation.EXCLUDED:
             response["extension"] = integration_extension(call.id, extraction)
-        return self._store(call, extraction, assessment, decision, scorer, encode(response))
+        return Answer(extraction, assessment, decision, encode(response))
 
     def _read(self, body: bytes, client: Client) -> Call:
         request = parse_request(body, service_hook=HOOK)
@@ -96,37 +97,24 @@ class AssessingService:
             request_hash=_hash(request),
         )
 
-    def _with_known_pregnancy(self, extraction: Extraction, call: Call) -> Extraction:
-        """Pregnancy may be known from a Condition that came earlier (C1)."""
-        if extraction.pregnant:
-            return extraction
-        with reading(self._context.engine) as connection:
-            known = ConditionStore(connection).pregnant(call.patient_keys, call.prediction_time)
-        return replace(extraction, pregnant=True) if known else extraction
+    def _store(self, call: Call, answer: Answer, scorer: Scorer) -> bytes:
+        """Commit, then answer. The same call again gets the answer it got (C12).
 
-    def _store(
-        self,
-        call: Call,
-        extraction: Extraction,
-        assessment: Assessment | None,
-        decision: CardDecision,
-        scorer: Scorer,
-        response: bytes,
-    ) -> bytes:
-        """Commit, then answer. The same call again gets the answer it got (C12)."""
-        record, card = assessment_record(
-            call,
-            extraction,
-            assessment,
-            decision,
-            scorer.facts.version,
-            self._context.secrecy,
-            response,
-        )
+        Pregnancy may be known from a Condition that came earlier (C1). That is asked in the
+        transaction that stores, which spares every call a second one; where it is, the answer is
+        made again.
+        """
         with self._context.engine.connect() as connection:
             store = AssessmentStore(connection)
             with connection.begin() as transaction:
-                if store.add(record, card):
+                if not answer.extraction.pregnant and ConditionStore(connection).pregnant(
+                    call.patient_keys, call.prediction_time
+                ):
+                    pregnant = replace(answer.extraction, pregnant=True)
+                    answer = self._answer(call, pregnant, scorer)
+                if store.add(
+                    *assessment_record(call, answer, scorer.facts.version, self._context.secrecy)
+                ):
                     move_to_newest_keys(connection, call.patient_keys, call.encounter_keys)
                     AuditStore(connection).add(
                         at=call.prediction_time,
@@ -134,9 +122,9 @@ class AssessingService:
                         action="assess",
                         object_type="assessment",
                         object_id=call.id,
-                        detail={"cards": len(decision.cards)},
+                        detail={"cards": len(answer.decision.cards)},
                     )
-                    return response
+                    return answer.response
                 transaction.rollback()
             earlier = store.answer(call.client.name, SERVICE_ID, call.request.hookInstance)
         if earlier is None or earlier.request_hash != call.request_hash:

@@ -40,19 +40,25 @@ class Call:
     request_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said of one chart, and what it stands on."""
+
+    extraction: Extraction
+    assessment: Assessment | None
+    decision: CardDecision
+    response: bytes
+    """The body as sent."""
+
+
 def assessment_record(
-    call: Call,
-    extraction: Extraction,
-    assessment: Assessment | None,
-    decision: CardDecision,
-    model_version: str,
-    secrecy: Secrecy,
-    response: bytes,
+    call: Call, answer: Answer, model_version: str, secrecy: Secrecy
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The rows of the tables `assessments` and `cards`.
 
     Of an excluded patient (C2) nothing is kept but that there was a call.
     """
+    extraction, assessment, decision = answer.extraction, answer.assessment, answer.decision
     excluded = decision.kind is Situation.EXCLUDED
     record: dict[str, Any] = {
         "id": call.id,
@@ -76,7 +82,7 @@ def assessment_record(
         "indicator": None if decision.indicator is None else decision.indicator.value,
         "suppressed": decision.suppressed_reason,
         "identifiers": secrecy.encrypt(encode(_identifiers(call, extraction, excluded=excluded))),
-        "response": secrecy.encrypt(response),
+        "response": secrecy.encrypt(answer.response),
     }
     if assessment is not None:
         record |= {

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlmodel import SQLModel
 
 from cds_service.errors import ConfigurationError
@@ -31,8 +31,14 @@ _decoder = msgspec.json.Decoder()
 
 def create_database_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, `synchronous=FULL`: a committed answer survives power loss) or
-    PostgreSQL. Raises `ConfigurationError` for any other database or a missing driver."""
-    parsed = make_url(url)
+    PostgreSQL. Raises `ConfigurationError` for any other database, a missing driver or a folder
+    that cannot be made."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(
+            "CDS_DATABASE_URL is not a URL of SQLAlchemy, like postgresql+psycopg://host/name"
+        ) from None
     backend = parsed.get_backend_name()
     options: dict[str, Any] = {
         "json_serializer": lambda value: _encoder.encode(value).decode(),
@@ -42,7 +48,7 @@ def create_database_engine(url: str) -> Engine:
     }
     if backend == "sqlite":
         if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(parsed.database).parent)
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -50,12 +56,19 @@ def create_database_engine(url: str) -> Engine:
     if backend == "postgresql":
         try:
             return create_engine(url, pool_pre_ping=True, pool_size=20, **options)
-        except ModuleNotFoundError:
+        except (ModuleNotFoundError, NoSuchModuleError):
             raise ConfigurationError(
                 "PostgreSQL needs the extra `postgresql`: pip install 'cds-service[postgresql]', "
                 "and a URL that begins with postgresql+psycopg://"
             ) from None
     raise ConfigurationError("CDS_DATABASE_URL must name SQLite or PostgreSQL")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made ({error.strerror})") from None
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -82,11 +95,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema up to date. Safe to call twice and by two processes at once."""
+    """Bring the schema up to date. Safe to call twice and by two processes at once.
+
+    Raises `ConfigurationError` if the database cannot be reached or was made by a newer version.
+    """
+    config = _config()
+    _require_reachable(engine)
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(725264)")
-        config = _config()
+        _refuse_newer(MigrationContext.configure(connection).get_current_revision())
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -94,20 +112,17 @@ def upgrade(engine: Engine) -> None:
 def check(engine: Engine) -> None:
     """Raise `ConfigurationError` unless the schema is exactly that of this version."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
-    try:
-        with reading(engine) as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
-            current = context.get_current_revision()
-            if current != head:
-                raise ConfigurationError(
-                    f"the database is at revision {current or 'none'}, this version needs {head}: "
-                    "run cds-service db upgrade"
-                )
-            differences = compare_metadata(context, SQLModel.metadata)
-    except OperationalError:
-        raise ConfigurationError(
-            "the database of CDS_DATABASE_URL cannot be reached or opened"
-        ) from None
+    _require_reachable(engine)
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        current = context.get_current_revision()
+        _refuse_newer(current)
+        if current != head:
+            raise ConfigurationError(
+                f"the database is at revision {current or 'none'}, this version needs {head}: "
+                "run cds-service db upgrade"
+            )
+        differences = compare_metadata(context, SQLModel.metadata)
     if differences:
         raise ConfigurationError(
             f"the database differs from its migrations in {len(differences)} places"
@@ -119,6 +134,24 @@ def current_revision(engine: Engine) -> tuple[str | None, str | None]:
     with reading(engine) as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
     return revision, ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _require_reachable(engine: Engine) -> None:
+    try:
+        engine.connect().close()
+    except DatabaseError:  # Away, not allowed, or a file that is no database.
+        raise ConfigurationError(
+            "the database of CDS_DATABASE_URL cannot be reached or opened"
+        ) from None
+
+
+def _refuse_newer(revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise ConfigurationError(
+            f"the database is at revision {revision}, which this version does not know: a newer "
+            "version made it, and only that can use it"
+        )
 
 
 def _config() -> Config:
