@@ -8,6 +8,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service.context import ProcessContext
@@ -88,6 +89,8 @@ class _LastResort:
 
         try:
             await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            LOGGER.info("the client went away")
         except Exception:
             LOGGER.exception("request failed")
             if started:

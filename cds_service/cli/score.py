@@ -72,8 +72,8 @@ def score(
             require_severity=False,
         )
         frame, parts = cleaned.frame, []
-        for start in range(0, max(len(frame), 1), CHUNK):
-            bar("scoring", start / max(len(frame), 1))
+        for start in range(0, len(frame), CHUNK):
+            bar("scoring", start / len(frame))
             parts.append(scorer.score_frame(frame.iloc[start : start + CHUNK]))
         scored = pd.concat([frame, pd.concat(parts)], axis=1)
         bar("writing", 0.99)

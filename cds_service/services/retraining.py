@@ -78,8 +78,8 @@ class RetrainingService:
         frames = [frame for frame in (history, confirmed.frame) if len(frame)]
         if not frames:
             raise ServiceError(
-                "There is nothing to learn from: no history of the champion, and no confirmed "
-                f"outcome ({_words(confirmed.counts)})."
+                "There is nothing to learn from: no history of the champion by the present label "
+                f"rules, and no confirmed outcome ({_words(confirmed.counts)})."
             )
         frame = pd.concat(frames, ignore_index=True)
         design = _design(champion, seed)

@@ -55,12 +55,14 @@ def create_database_engine(url: str) -> Engine:
         return engine
     if backend == "postgresql":
         try:
-            return create_engine(url, pool_pre_ping=True, pool_size=20, **options)
+            engine = create_engine(url, pool_pre_ping=True, pool_size=20, **options)
         except (ModuleNotFoundError, NoSuchModuleError):
             raise ConfigurationError(
                 "PostgreSQL needs the extra `postgresql`: pip install 'cds-service[postgresql]', "
                 "and a URL that begins with postgresql+psycopg://"
             ) from None
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     raise ConfigurationError("CDS_DATABASE_URL must name SQLite or PostgreSQL")
 
 
@@ -79,6 +81,12 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    # In another zone the first and last days of the calendar cannot be read back.
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

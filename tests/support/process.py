@@ -27,6 +27,10 @@ class Program:
     output: Path
     """What it wrote to standard output and standard error, in that order of arrival."""
 
+    def lines(self) -> list[str]:
+        """The JSON lines of the log."""
+        return [line for line in self.output.read_text().splitlines() if line.startswith("{")]
+
     def kill(self) -> None:
         """SIGKILL it and whatever it started: nothing gets a chance to tidy up."""
         if self.process.poll() is None:
@@ -94,18 +98,6 @@ def command(
         capture_output=True,
         text=True,
         check=False,
-    )
-
-
-def start(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
-    """Start `cds-service ARGUMENTS` and leave it running."""
-    return subprocess.Popen(
-        _program(*arguments),
-        env=_environment(folder, **settings),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
     )
 
 
