@@ -1,0 +1,411 @@
+"""No patient value, token or query in any log line or error: a marked patient goes everywhere."""
+
+import gzip
+import importlib
+import json
+import logging
+import pkgutil
+import re
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cds_service import routes
+from cds_service.logs import JsonFormatter
+from tests.support.builders import bundle
+from tests.support.cohorts import small_cohort
+from tests.support.marked import (
+    JWT,
+    MARK,
+    NUMBERS,
+    PATIENT,
+    TOKEN,
+    leaks,
+    marked_condition,
+    marked_patient,
+    opened,
+    overridden,
+    problem,
+)
+from tests.support.process import Program, command, serving
+from tests.support.service import new_context, release
+
+DISEASE_SEVERITY = "/cds-services/disease-severity"
+RECORD_PROBLEM = "/cds-services/record-problem"
+FEEDBACK = "/cds-services/{service}/feedback"
+
+# Bodies that make the service fail inside quote what they were called with.
+FAULTS = """
+import logging
+from sqlalchemy.exc import IntegrityError
+from cds_service.services import assessing, problems
+from cds_service.storage.feedback_store import FeedbackStore
+from model.scorer import Scorer
+
+extract, assess, conditions_of = assessing.extract, Scorer.assess, problems.conditions_of
+def failing_extract(prefetch, **options):
+    values = {key: bytes(value) for key, value in prefetch.items()}
+    if "fault" in prefetch:
+        raise RuntimeError(f"{values} {options}")
+    if "control" in prefetch:
+        logging.getLogger("some.library").debug("%s", values)
+    return extract(prefetch, **options)
+def failing_assess(self, row):
+    if row.sex == "other":
+        raise ValueError(f"cannot score {row}")
+    return assess(self, row)
+def failing_conditions(context):
+    if context.encounter_id == "fault":
+        raise KeyError(bytes(context.conditions))
+    return conditions_of(context)
+def failing_add(self, entries):
+    raise IntegrityError("INSERT INTO feedback", list(entries), Exception(str(entries)))
+assessing.extract, Scorer.assess = failing_extract, failing_assess
+problems.conditions_of, FeedbackStore.add = failing_conditions, failing_add
+"""
+
+
+@dataclass
+class Sender:
+    """Sends marked requests; keeps which routes answered with which statuses."""
+
+    http: httpx.Client
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    statuses: set[int] = field(default_factory=set)
+
+    def send(
+        self, status: int, method: str, path: str, body: Any = None, **parts: str
+    ) -> httpx.Response:
+        """One request, with marks in header and query; checks the answer if it is an error."""
+        self.seen.add((method, path))
+        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        response = self.http.request(
+            method,
+            path.format(service="disease-severity") if not parts else path.format(**parts),
+            params={"patient": PATIENT, "name": "Xqzfamily"},
+            content=content,
+            headers={
+                "Authorization": f"Bearer {JWT}",
+                "User-Agent": "xqz-browser",
+                "Cookie": "session=xqz",
+                "Origin": "https://xqz.example",
+            },
+        )
+        assert response.status_code == status, (path, response.text)
+        self.statuses.add(status)
+        if status >= 400:
+            assert not leaks(response.text), (path, response.text)
+            assert not leaks(str(response.headers))
+            if "health" not in path:
+                assert response.json()["resourceType"] == "OperationOutcome"
+        return response
+
+
+def every_route() -> set[tuple[str, str]]:
+    """Every method and path the service has."""
+    modules = [
+        importlib.import_module(f"{routes.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(routes.__path__)
+    ]
+    return {
+        (method, route.path)
+        for module in modules
+        if hasattr(module, "router")
+        for route in module.router.routes
+        for method in route.methods
+    }
+
+
+@dataclass
+class Everywhere:
+    """What a marked patient left behind."""
+
+    statuses: set[int]
+    seen: set[tuple[str, str]]
+    log: str
+    """Of both processes, to the last line."""
+    control: str
+    """What was logged after a fault that logs the marks was let in."""
+
+
+def raw_request(program: Program, content: bytes) -> bytes:
+    """Bytes that no HTTP client would send; the answer until the server closes or is silent."""
+    host, _, port = program.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(content)
+        return connection.recv(65_536)
+
+
+def go_everywhere(sender: Sender, program: Program) -> None:
+    """Every route and every error the service knows, in development mode with a model."""
+    send = sender.send
+    send(200, "GET", "/cds-services")
+    send(200, "GET", "/health/live")
+    send(200, "GET", "/health/ready")
+    send(200, "GET", "/fhir/CodeSystem/severity-category")
+    send(200, "GET", "/fhir/ValueSet/severity-category")
+    # 200, one of them by a model that fails for this patient, and the same call again.
+    body = opened(conditions=bundle(marked_condition()))
+    for _ in range(2):
+        send(200, "POST", DISEASE_SEVERITY, body)
+    send(200, "POST", DISEASE_SEVERITY, opened(patient=marked_patient(gender="other")))
+    broken = [{"resourceType": "Xqz"}, "xqz", {"resourceType": "Observation", "code": "xqz"}]
+    send(200, "POST", DISEASE_SEVERITY, opened(vitals=bundle(*broken)))
+    problems = [
+        marked_condition(),
+        marked_condition(id="xqz-2", xqz="xqz"),
+        marked_condition(onsetDateTime="xqz", severity="xqz"),
+        marked_condition(subject="Patient/xqz-somebody"),
+        marked_condition(meta={"security": [{"code": "R", "display": "xqz"}]}),
+        "xqz",
+    ]
+    send(200, "POST", RECORD_PROBLEM, problem(*problems))
+    # 400: malformed at every level.
+    whole = json.dumps(opened()).encode()
+    for path in (DISEASE_SEVERITY, RECORD_PROBLEM, FEEDBACK):
+        for malformed in (b"", whole[:-9], b"xqz", b'"xqz"', b"[" * 9999, b'{"xqz": \xff}'):
+            send(400, "POST", path, malformed)
+    for name, value in {
+        "hook": "xqz",
+        "hookInstance": "xqz",
+        "context": "xqz",
+        "fhirServer": "xqz",
+        "fhirAuthorization": {"access_token": TOKEN, "token_type": "xqz"},
+        "prefetch": "xqz",
+    }.items():
+        send(400, "POST", DISEASE_SEVERITY, opened() | {name: value})
+        if name != "prefetch":
+            send(400, "POST", RECORD_PROBLEM, problem() | {name: value})
+    for name in ("userId", "patientId", "encounterId"):
+        wrong = opened()
+        wrong["context"][name] = "xqz/137.31337/?#"
+        send(400, "POST", DISEASE_SEVERITY, wrong)
+    send(400, "POST", DISEASE_SEVERITY, opened(patient=marked_patient() | {"id": "xqz-other"}))
+    send(400, "POST", RECORD_PROBLEM, problem(conditions="xqz"))
+    for change in (
+        {"outcome": "xqz"},
+        {"card": 137.31337},
+        {"outcomeTimestamp": "xqz"},
+        {"overrideReason": "xqz"},
+        {"outcome": "accepted", "acceptedSuggestions": ["xqz"]},
+    ):
+        send(400, "POST", FEEDBACK, overridden(**change))
+    # 404 and 405.
+    send(404, "POST", FEEDBACK, overridden(), service="xqz")
+    send(404, "POST", "/cds-services/{service}", opened(), service=PATIENT)
+    send(404, "GET", "/xqz/Patient/" + PATIENT)
+    send(405, "GET", DISEASE_SEVERITY)
+    send(405, "DELETE", RECORD_PROBLEM)
+    # 409, 412.
+    again = opened(vitals=None) | {"hookInstance": body["hookInstance"]}
+    send(409, "POST", DISEASE_SEVERITY, again)
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"diagnostics": "xqz"}]}
+    send(412, "POST", DISEASE_SEVERITY, opened(vitals=outcome))
+    send(412, "POST", DISEASE_SEVERITY, opened(patient="xqz"))
+    # 413, without sending so much.
+    head = f"POST {DISEASE_SEVERITY}?xqz HTTP/1.1\r\nHost: xqz\r\nContent-Length: 99999999\r\n\r\n"
+    refused = raw_request(program, head.encode() + whole)
+    assert b" 413 " in refused.partition(b"\r\n")[0]
+    assert not leaks(refused.decode())
+    sender.statuses.add(413)
+    # What is not HTTP at all.
+    assert not leaks(raw_request(program, b"XQZ " + whole + b"\r\n\r\n").decode())
+    # 500, each raised with the marks in its message.
+    send(500, "POST", DISEASE_SEVERITY, opened(fault=marked_patient()))
+    send(500, "POST", RECORD_PROBLEM, problem(marked_condition(), encounterId="fault"))
+    send(500, "POST", FEEDBACK, overridden())
+
+
+@pytest.fixture(scope="module")
+def everywhere(
+    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
+) -> Everywhere:
+    folder = tmp_path_factory.mktemp("marked")
+    context = new_context(folder)
+    log = []
+    with (
+        serving(folder, faults=FAULTS, ready=False, CDS_LOG_LEVEL="DEBUG") as program,
+        httpx.Client(base_url=program.url, timeout=30) as http,
+    ):
+        sender = Sender(http)
+        sender.send(503, "GET", "/health/ready")
+        sender.send(503, "POST", DISEASE_SEVERITY, opened())
+        release(context, "1", *small_model)
+        program.wait_until("/health/ready")
+        go_everywhere(sender, program)
+        before = len(program.output.read_text())
+        sender.send(200, "POST", DISEASE_SEVERITY, opened(control=marked_patient()))
+        program.stop()
+        everything = program.output.read_text()
+        log.append(everything[:before])
+        control = everything[before:]
+    production: dict[str, Any] = {
+        "CDS_DEVELOPMENT": "false",
+        "CDS_PUBLIC_URL": "https://cds.example",
+        "CDS_LOG_LEVEL": "DEBUG",
+    }
+    with (
+        serving(folder, **production) as program,
+        httpx.Client(base_url=program.url, timeout=30) as http,
+    ):
+        closed = Sender(http, statuses=sender.statuses)
+        closed.send(401, "GET", "/cds-services")
+        closed.send(401, "POST", DISEASE_SEVERITY, opened())
+        closed.send(401, "POST", RECORD_PROBLEM, problem(marked_condition()))
+        closed.send(401, "POST", FEEDBACK, overridden())
+        closed.send(401, "POST", "/cds-services/{service}", opened(), service=PATIENT)
+        program.stop()
+        log.append(program.output.read_text())
+    context.engine.dispose()
+    return Everywhere(sender.statuses, sender.seen, "".join(log), control)
+
+
+def test_every_route_and_status_was_tried(everywhere: Everywhere) -> None:
+    assert ("POST", DISEASE_SEVERITY) in every_route()
+    assert every_route() <= everywhere.seen, "a route the marked patient never took"
+    assert everywhere.statuses == {200, 400, 401, 404, 405, 409, 412, 413, 500, 503}
+
+
+def test_no_log_line_holds_a_patient_value(everywhere: Everywhere) -> None:
+    lines = [json.loads(line) for line in everywhere.log.splitlines() if line.startswith("{")]
+    failed = [line for line in lines if line["event"] == "request failed"]
+    assert [line["exception"] for line in failed] == ["RuntimeError", "KeyError", "IntegrityError"]
+    assert any(line["event"] == "model failed" for line in lines)
+    assert not leaks(everywhere.log)
+
+
+def test_a_logged_patient_value_would_be_found(everywhere: Everywhere) -> None:
+    """The same process, the same patient, and one DEBUG line that says too much."""
+    (line,) = (line for line in everywhere.control.splitlines() if "some.library" in line)
+    assert json.loads(line)["level"] == "DEBUG"
+    assert leaks(line)
+    others = everywhere.control.replace(line, "")
+    assert not leaks(others)
+
+
+@pytest.mark.parametrize("mark", [MARK.upper(), *NUMBERS, JWT.split(".")[1]])
+def test_every_kind_of_mark_would_be_found(mark: str) -> None:
+    record = logging.makeLogRecord({"msg": "read %s", "args": (mark,), "levelname": "DEBUG"})
+    assert leaks(JsonFormatter().format(record))
+    assert leaks(JsonFormatter().format(logging.makeLogRecord({"msg": "read", "extra": mark})))
+    assert not leaks(JsonFormatter().format(logging.makeLogRecord({"msg": "read"})))
+
+
+# Runs each command line of a JSON list in one process, and prints how it ended.
+COMMANDS = """
+import functools, json, sys, model.training.design as design
+design.TrainingSettings = functools.partial(
+    design.TrainingSettings, estimators=("logistic",), balancings=("none",), folds=2,
+    bootstrap_replicates=20,
+)
+from cds_service.__main__ import main
+from cds_service.cli import ingest as command
+ingest = command.ingest_conditions
+def failing_ingest(context, path, **options):
+    if path.name == "fault.json":
+        raise RuntimeError(path.read_text())
+    return ingest(context, path, **options)
+command.ingest_conditions = failing_ingest
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as exit:
+        print("ended with", exit.code or 0, arguments, file=sys.stderr)
+sys.exit()
+"""
+
+
+def marked_history(path: Path) -> Path:
+    """History with marks in every place a patient could be read from."""
+    frame = small_cohort(1_200, 3)
+    frame["patient_id"] = "xqz-" + frame["patient_id"]
+    frame["notes"] = "Xqz says it hurts"
+    frame["address"] = "Xqzstreet 12"
+    frame["recorded_at"] = "2024-03-01T12:00:00Z"
+    cells = frame.astype("object")
+    for row, (column, cell) in enumerate(
+        [
+            ("heart_rate", "137.31337 xqz"),
+            ("heart_rate", "137.31337"),
+            ("body_temperature", "38.76543"),
+            ("systolic_bp", "<151.24680"),
+            ("severity", "xqz"),
+            ("recorded_at", "xqz"),
+            ("sex", "xqz"),
+            ("age", "1961-07-23"),
+        ]
+    ):
+        cells.loc[row, column] = cell
+    cells.to_csv(path, index=False)
+    return path
+
+
+def test_no_command_says_a_patient_value(tmp_path: Path) -> None:
+    new_context(tmp_path).engine.dispose()
+    history = marked_history(tmp_path / "history.csv")
+    text = history.read_text()
+    files = {
+        "open.csv": text.replace("Xqzstreet", '"Xqzstreet', 1),
+        "zones.csv": text.replace("2024-03-01T12:00:00Z", "2024-03-01T12:00:00"),
+        "times.csv": text.replace("2024-03-01T12:00:00Z", "xqz o'clock"),
+        "headless.csv": text.partition("\n")[2],
+        "lacking.csv": text.replace("heart_rate", "pulse", 1),
+        "categories.csv": re.sub("not-ill|mild|acute|chronic|terminal", "xqz", text),
+        "whole.json": json.dumps(bundle(marked_condition(), marked_condition(id="xqz-2"))),
+        "broken.json": json.dumps(bundle(marked_condition()))[:-30],
+        "lines.ndjson": json.dumps(marked_condition()) + "\nxqz-patient-4711 137.31337\n",
+        "list.json": json.dumps(["xqz"]),
+        "odd.json": json.dumps(
+            bundle(
+                marked_condition(xqz="xqz", severity="xqz", recordedDate="xqz"),
+                marked_condition(subject="Group/xqz"),
+                marked_condition(code={"text": "xqz"}),
+                marked_condition(meta={"security": [{"code": "V"}]}),
+                {"resourceType": "Condition", "subject": "xqz", "code": ["xqz"]},
+            )
+        ),
+        "fault.json": json.dumps(marked_condition()),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "damaged.json.gz").write_bytes(gzip.compress(text.encode())[:-20])
+    rows, scored = tmp_path / "rows.csv", tmp_path / "scored.csv"
+    fails = [
+        *(["train", "--history", str(tmp_path / name)] for name in files if name.endswith(".csv")),
+        ["train", "--history", str(history), "--column", "heart_rate=none"],
+        ["score", "--input", str(tmp_path / "lacking.csv"), "--output", str(scored)],
+        *(
+            ["ingest", "conditions", str(tmp_path / name)]
+            for name in ("broken.json", "lines.ndjson", "list.json", "damaged.json.gz")
+        ),
+        ["ingest", "conditions", str(tmp_path / "fault.json")],
+    ]
+    works = [
+        ["train", "--history", str(history), "--row-report", str(rows)],
+        ["score", "--input", str(history), "--output", str(scored)],
+        ["ingest", "conditions", str(tmp_path / "whole.json")],
+        ["ingest", "conditions", str(tmp_path / "odd.json")],
+        ["evaluate"],
+        ["models", "show", "champion"],
+    ]
+    lines = json.dumps([*works, *fails])
+    ran = command(tmp_path, lines, faults=COMMANDS, CDS_LOG_LEVEL="DEBUG")
+    ended = re.findall(r"^ended with (\d) ", ran.stderr, re.MULTILINE)
+    assert ended == ["0"] * len(works) + ["1"] * len(fails), ran.stderr
+    assert "2 Conditions stored" in ran.stdout
+    assert "invalid" in ran.stdout
+    assert "unexpected RuntimeError" in ran.stderr
+    assert not leaks(ran.stdout)
+    assert not leaks(ran.stderr)
+    # Beside what is said: what is written for people to read, and kept with the model.
+    assert len(rows.read_text().splitlines()) > 5
+    assert not leaks(rows.read_text())
+    for path in (tmp_path / "models").rglob("*.json"):
+        assert not leaks(path.read_text()), path
+    # The scored file is the user's own data, with its patients.
+    assert leaks(scored.read_text())
