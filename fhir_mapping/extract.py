@@ -46,8 +46,8 @@ def extract(
 
     `prefetch` maps a key to the JSON of its value as sent: `patient` and `vitals`; `encounter`
     (the look-back) and `conditions` (known pregnancy) if the client sends them. Of each input the
-    latest valid reading is used; readings older than `lookback_hours` are stale (by default 12 h
-    in an emergency or inpatient encounter, else 24 h). The order of entries changes nothing.
+    latest valid reading is used; readings older than 12 h in an emergency or inpatient encounter,
+    else 24 h, are stale, or sooner by `lookback_hours`. The order of entries changes nothing.
     `fhir_server` is the base URL that absolute references must have; `None` if it is not known.
 
     Raises `WrongPatientError` if the Patient sent has another id than `patient_id` (C3), and
@@ -65,10 +65,10 @@ def extract(
         prediction_time=prediction_time,
     )
     encounter_class, encounters = read_encounters(contents["encounter"].entries, matcher)
-    if lookback_hours is None:
-        lookback_hours = default_lookback_hours(encounter_class)
+    allowed = default_lookback_hours(encounter_class)
+    hours = allowed if lookback_hours is None else min(lookback_hours, allowed)
     latest = prediction_time + CLOCK_SKEW
-    window = Window(matcher, prediction_time - timedelta(hours=lookback_hours), latest)
+    window = Window(matcher, prediction_time - timedelta(hours=hours), latest)
     vitals = contents["vitals"]
     findings = read_observations(vitals.entries, window)
     selection = select(findings, prediction_time, maybe_not_latest=vitals.cut_short)

@@ -1,5 +1,6 @@
 """`cds-service evaluate`."""
 
+from math import isnan
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,7 +62,7 @@ def _print(report: "EvaluationReport", *, include_open: bool) -> None:
         )
         typer.echo(f"Card shown for {report.shown} of those with outcome.\n")
         rows = [
-            [str(row.iloc[0]), *(f"{value:.2f}" for value in row.iloc[1:])]
+            [str(row.iloc[0]), *("-" if isnan(value) else f"{value:.2f}" for value in row.iloc[1:])]
             for _, row in report.readings.iterrows()
         ]
         typer.echo(table(list(report.readings.columns), rows))

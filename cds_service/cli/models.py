@@ -4,8 +4,6 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from cds_service.cli.console import actor
 from cds_service.context import now
@@ -33,9 +31,10 @@ def _service() -> "ModelService":
 @app.command("list")
 def list_versions() -> None:
     """Every version; the live one is marked."""
-    table = Table("version", "live", "kind", "data", "created", "by", "note")
-    for row in _service().versions():
-        table.add_row(
+    from model.evaluation.report import table
+
+    rows = [
+        [
             row["version"],
             "champion" if row["live"] else "",
             row["kind"],
@@ -43,8 +42,10 @@ def list_versions() -> None:
             f"{row['created_at']:%Y-%m-%d %H:%M}",
             row["created_by"],
             row["note"],
-        )
-    Console().print(table)
+        ]
+        for row in _service().versions()
+    ]
+    typer.echo(table(["version", "live", "kind", "data", "created", "by", "note"], rows))
 
 
 @app.command("show")

@@ -85,9 +85,10 @@ def split(frame: pd.DataFrame) -> Split:
     """Give each row of `frame` its part; uses `patient_id` and `recorded_at` where they are.
 
     With dates the held-out part is the newest: all rows from the time on that leaves closest to
-    15 % of the rows, never more than half, and rows of one time together (a year is one time).
-    Earlier rows of its patients leave training, and older rows of patients whose hash says held
-    out are in no part, so that no model ever learns from them. Rows without a date count as old.
+    15 % of the dated rows, never more than half, and rows of one time together (a year is one
+    time). Earlier rows of its patients leave training, and older rows of patients whose hash says
+    held out are in no part, so that no model ever learns from them. Rows without a date beside
+    dated ones are old, and held out by hash as where there are no dates at all.
     """
     keys = patient_keys(frame)
     names, patient = np.unique(keys.astype(str), return_inverse=True)
@@ -101,7 +102,8 @@ def split(frame: pd.DataFrame) -> Split:
         newest = (frame["recorded_at"] >= cutoff).to_numpy(dtype=bool)
         held_out = np.zeros(len(names), dtype=bool)
         held_out[patient[newest]] = True
-        part = np.where(by_hash == HELD_OUT, RESERVED, by_hash)
+        dated = frame["recorded_at"].notna().to_numpy(dtype=bool)
+        part = np.where((by_hash == HELD_OUT) & dated, RESERVED, by_hash)
         part = np.where(held_out[patient], EARLIER, part)
         part = np.where(newest, HELD_OUT, part)
     return Split(part, patient.astype(np.intp), cutoff, alone)
@@ -131,7 +133,7 @@ def _cutoff(frame: pd.DataFrame) -> pd.Timestamp | None:
         return None
     times = frame["recorded_at"].dropna()
     counts = times.value_counts().sort_index(ascending=False)
-    share = counts.cumsum() / len(frame)
+    share = counts.cumsum() / len(times)
     allowed = share[share <= _LARGEST_SHARE]
     if allowed.empty:
         return None

@@ -193,8 +193,9 @@ def test_c7_look_back_12_hours_in_an_emergency_else_24() -> None:
     assert run(vitals=old, encounter=encounter("AMB")).row.heart_rate == 80
     # Somebody else's encounter changes nothing.
     assert run(vitals=old, encounter=encounter(subject="Patient/p2")).row.heart_rate == 80
-    # The client's setting outweighs both.
-    assert run(vitals=old, encounter=encounter("EMER"), hours=13).row.heart_rate == 80
+    # A client's setting can be stricter, never laxer.
+    assert run(vitals=old, encounter=encounter("EMER"), hours=13).row.heart_rate is None
+    assert run(vitals=old, hours=13).row.heart_rate == 80
     assert why(run(vitals=old, hours=12))["heart_rate"] == "stale"
 
 

@@ -90,9 +90,18 @@ def test_rows_without_a_date_count_as_old() -> None:
     frame.loc[9] = [held, pd.NaT]
     frame.loc[3, "recorded_at"] = pd.NaT
     found = split(frame)
-    assert found.part[9] == RESERVED
+    assert found.part[9] == HELD_OUT  # by hash, as where there are no dates at all
     assert found.part[3] == "train"
     assert found.part[8] == HELD_OUT
+
+
+def test_new_outcomes_beside_a_history_without_dates_are_learnt_from() -> None:
+    train = _of("train", 60)
+    frame = _dated([(p, f"2020-01-{i + 1:02}") for i, p in enumerate(train[:20])])
+    undated = pd.DataFrame({"patient_id": train[20:], "recorded_at": pd.NaT})
+    found = split(pd.concat([frame, undated], ignore_index=True))
+    assert (found.part[:20] == HELD_OUT).sum() == 3
+    assert (found.part == "train").sum() == 57
 
 
 def test_without_patient_id_each_row_is_its_own_patient() -> None:
