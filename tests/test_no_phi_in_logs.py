@@ -52,7 +52,7 @@ def failing_extract(prefetch, **options):
     if "fault" in prefetch:
         raise RuntimeError(f"{values} {options}")
     if "control" in prefetch:
-        logging.getLogger("some.library").debug("%s", values)
+        logging.getLogger("some.package").debug("%s", values)
     return extract(prefetch, **options)
 def failing_assess(self, row):
     if row.sex == "other":
@@ -280,7 +280,7 @@ def test_no_log_line_holds_a_patient_value(everywhere: Everywhere) -> None:
 
 def test_a_logged_patient_value_would_be_found(everywhere: Everywhere) -> None:
     """The same process, the same patient, and one DEBUG line that says too much."""
-    (line,) = (line for line in everywhere.control.splitlines() if "some.library" in line)
+    (line,) = (line for line in everywhere.control.splitlines() if "some.package" in line)
     assert json.loads(line)["level"] == "DEBUG"
     assert leaks(line)
     others = everywhere.control.replace(line, "")

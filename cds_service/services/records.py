@@ -124,13 +124,13 @@ def row_of(features: Mapping[str, Any]) -> FeatureRow:
 def integration_extension(assessment_id: str, extraction: Extraction) -> dict[str, Any]:
     """What was used, what is missing and what was skipped, each with its reason (R5: an object
     under a globally unique key)."""
-    told: dict[str, Any] = {
-        "assessment": assessment_id,
-        "used": msgspec.to_builtins(extraction.readings),
-        "missing": msgspec.to_builtins(extraction.missing),
-        "skipped": msgspec.to_builtins(extraction.skipped),
+    told = {
+        "used": _entries(extraction.readings),
+        "missing": _entries(extraction.missing),
+        "skipped": _entries(extraction.skipped),
     }
-    return {EXTENSION: _without_empty(told)}
+    kept = {name: entries for name, entries in told.items() if entries}
+    return {EXTENSION: {"assessment": assessment_id} | kept}
 
 
 def _provenance(extraction: Extraction) -> dict[str, Any]:
@@ -159,11 +159,9 @@ def _identifiers(call: Call, extraction: Extraction, *, excluded: bool) -> dict[
     return identifiers
 
 
-def _without_empty(value: Any) -> Any:
-    """Members that are null, "", [] or {} are left out (R2)."""
-    if isinstance(value, dict):
-        kept = {key: _without_empty(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item not in (None, "", [], {}, ())}
-    if isinstance(value, list | tuple):
-        return [_without_empty(item) for item in value]
-    return value
+def _entries(found: Any) -> list[dict[str, Any]]:
+    """As JSON, one flat object each, without members that are null, "", [] or {} (R2)."""
+    return [
+        {name: value for name, value in entry.items() if value not in (None, "", [], {})}
+        for entry in msgspec.to_builtins(found)
+    ]

@@ -4,13 +4,24 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import CONDITIONS, OUTCOMES
 
 _LOCK = 725265
 """Number of PostgreSQL's advisory lock; `session.upgrade` has the one before."""
+
+# Asked at every opening of a chart: built once.
+_PREGNANT = (
+    select(CONDITIONS.c.id)
+    .where(
+        CONDITIONS.c.patient_key.in_(bindparam("keys", expanding=True)),
+        CONDITIONS.c.superseded_at.is_(None),
+        CONDITIONS.c.pregnancy_until >= bindparam("at"),
+    )
+    .limit(1)
+)
 
 
 class ConditionStore:
@@ -70,12 +81,8 @@ class ConditionStore:
 
     def pregnant(self, patient_keys: Sequence[str], at: datetime) -> bool:
         """Whether a Condition as it stands now says that the patient is pregnant (C1)."""
-        query = select(CONDITIONS.c.id).where(
-            CONDITIONS.c.patient_key.in_(patient_keys),
-            CONDITIONS.c.superseded_at.is_(None),
-            CONDITIONS.c.pregnancy_until >= at,
-        )
-        return self._connection.execute(query.limit(1)).first() is not None
+        found = self._connection.execute(_PREGNANT, {"keys": list(patient_keys), "at": at})
+        return found.first() is not None
 
     def current(self, patient_key: str | Sequence[str]) -> list[dict[str, Any]]:
         """Conditions as they stand now, of one patient or of some hundreds."""
