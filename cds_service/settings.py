@@ -70,6 +70,41 @@ class Settings(BaseSettings):
         description="How old a reading may be. Default: 12 in emergency and inpatient "
         "encounters, else 24; a site can be stricter, never laxer.",
     )
+    allowed_fhir_servers: tuple[str, ...] = Field(
+        (),
+        description="JSON list of FHIR base URLs that may be read with a request's own token. "
+        "Those named by `clients add --fhir-server` are allowed to that client beside these.",
+    )
+    fhir_allow_private: bool = Field(
+        False,
+        description="Read FHIR servers and JWKS on private, loopback and link-local addresses too.",
+    )
+    request_seconds: float = Field(
+        8.0,
+        gt=0,
+        le=60,
+        description="Time budget of one CDS call, s. What the FHIR server has not answered by then "
+        "is missing, or the answer is 504.",
+    )
+    fhir_max_pages: int = Field(
+        5, ge=1, le=100, description="Pages of one search that are read before it counts as cut."
+    )
+    mllp_host: str = Field("127.0.0.1", description="Address `cds-service mllp` listens on.")
+    mllp_port: int = Field(2575, ge=1, le=65535, description="Port `cds-service mllp` listens on.")
+    outcome_pull_seconds: float = Field(
+        300,
+        ge=0,
+        description="How often `serve` asks for the outcomes that are due, s; 0: never, because "
+        "`cds-service outcomes pull` runs by itself. Replicas share the work.",
+    )
+    icd10_variants: dict[str, Literal["icd-10-cm", "icd-10"]] = Field(
+        {},
+        description="JSON object: system URI of a national ICD-10 variant to the code system whose "
+        "rules its codes follow.",
+    )
+    orphadata_file: Path | None = Field(
+        None, description="Orphadata nomenclature file that maps ICD-10 and OMIM to ORPHAcodes."
+    )
     terminology_dir: Path | None = Field(
         None, description="Folder of FHIR ValueSets and ConceptMaps that replace the shipped ones."
     )
@@ -144,7 +179,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except ValueError:
         # pydantic-settings could not read a list; its message would repeat the value.
         raise ConfigurationError(
-            'CDS_CORS_ORIGINS must be a JSON list, like ["https://ehr.example"]'
+            "CDS_CORS_ORIGINS and CDS_ALLOWED_FHIR_SERVERS must be JSON lists, like "
+            '["https://ehr.example"], and CDS_ICD10_VARIANTS a JSON object'
         ) from None
 
 

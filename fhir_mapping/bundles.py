@@ -4,6 +4,7 @@ An entry is kept as raw JSON, so that a resource that cannot be read spoils no o
 See https://hl7.org/fhir/R4/bundle.html.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,6 +24,9 @@ class PrefetchState(StrEnum):
     """Without entries, or with an OperationOutcome that is no error: searched, nothing found."""
     RESOURCE = "resource"
     MALFORMED = "malformed"
+
+
+_FAILED = (PrefetchState.OPERATION_OUTCOME, PrefetchState.MALFORMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,14 @@ def prefetch_state(raw: Raw | None) -> PrefetchState:
     return read_contents(raw).state
 
 
-def read_contents(raw: Raw | None) -> Contents:
-    """Take one prefetch value apart; never raises."""
+def read_contents(raw: Raw | Sequence[Raw] | None) -> Contents:
+    """Take one prefetch value apart, or several that belong together; never raises.
+
+    Of several, one that is an error or no FHIR leaves the rest cut short: what it would have held
+    is not known.
+    """
+    if raw is not None and not isinstance(raw, bytes | msgspec.Raw):
+        return _together([read_contents(one) for one in raw])
     if raw is None:
         return Contents(PrefetchState.ABSENT)
     if bytes(raw).strip() == b"null":
@@ -124,6 +134,21 @@ def read_contents(raw: Raw | None) -> Contents:
         entries,
         unreadable_entries=len(bundle.entry or ()) - len(entries),
         cut_short=failed or any(link.relation == "next" for link in bundle.link or ()),
+    )
+
+
+def _together(several: Sequence[Contents]) -> Contents:
+    usable = [c for c in several if c.state in (PrefetchState.BUNDLE, PrefetchState.RESOURCE)]
+    failed = [c for c in several if c.state in _FAILED]
+    if not usable:
+        return next(iter(failed or several), Contents(PrefetchState.ABSENT))
+    if len(several) == 1:
+        return usable[0]
+    return Contents(
+        PrefetchState.BUNDLE,
+        tuple(entry for contents in several for entry in contents.entries),
+        unreadable_entries=sum(c.unreadable_entries for c in several),
+        cut_short=bool(failed) or any(c.cut_short for c in usable),
     )
 
 

@@ -3,13 +3,11 @@
 A resource that cannot be used is skipped with a reason and never sinks the request.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-import msgspec
-
 from fhir_mapping.bundles import Contents, PrefetchState, prefetch_state, read_contents
-from fhir_mapping.elements import Head
+from fhir_mapping.elements import Head, Raw
 from fhir_mapping.encounter_class import default_lookback_hours, read_encounters
 from fhir_mapping.observations import CLOCK_SKEW, Window, read_observations
 from fhir_mapping.patient import PatientReading, patient_urls, read_patient
@@ -35,7 +33,7 @@ _NO_VITALS = {
 
 
 def extract(
-    prefetch: Mapping[str, bytes | msgspec.Raw],
+    prefetch: Mapping[str, Raw | Sequence[Raw]],
     *,
     patient_id: str,
     fhir_server: str | None,
@@ -44,10 +42,11 @@ def extract(
 ) -> Extraction:
     """Read the prefetch of one request as it stood at `prediction_time` (clinical rules C1 to C8).
 
-    `prefetch` maps a key to the JSON of its value as sent: `patient` and `vitals`; `encounter`
-    (the look-back) and `conditions` (known pregnancy) if the client sends them. Of each input the
-    latest valid reading is used; readings older than 12 h in an emergency or inpatient encounter,
-    else 24 h, are stale, or sooner by `lookback_hours`. The order of entries changes nothing.
+    `prefetch` maps a key to the JSON of its value as sent, or of several values: `patient` and
+    `vitals`; `encounter` (the look-back) and `conditions` (known pregnancy) if the client sends
+    them. Of each input the latest valid reading is used; readings older than 12 h in an emergency
+    or inpatient encounter, else 24 h, are stale, or sooner by `lookback_hours`. The order of
+    entries changes nothing.
     `fhir_server` is the base URL that absolute references must have; `None` if it is not known.
 
     Raises `WrongPatientError` if the Patient sent has another id than `patient_id` (C3), and

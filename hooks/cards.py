@@ -24,6 +24,14 @@ class Indicator(StrEnum):
     CRITICAL = "critical"
 
 
+class Vendor(StrEnum):
+    """Whose clients read a card; they differ in what they show of it."""
+
+    STANDARD = "standard"
+    EPIC = "epic"
+    CERNER = "cerner"
+
+
 _PROMINENCE = (Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL)
 
 
@@ -39,6 +47,7 @@ class CardPolicy:
     """What happens without enough data."""
     allow_critical: bool
     """Off: what would be `critical` is a `warning` (C10)."""
+    vendor: Vendor = Vendor.STANDARD
 
 
 DEVELOPMENT_POLICY = CardPolicy(

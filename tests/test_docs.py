@@ -41,14 +41,14 @@ def test_every_setting_is_documented_as_it_describes_itself() -> None:
     for name, field in Settings.model_fields.items():
         assert f"| `CDS_{name.upper()}` |" in settings
         assert f"| {field.description} |" in settings
-    documented = set(re.findall(r"^\| `(CDS_[A-Z_]+)` \|", settings, re.MULTILINE))
+    documented = set(re.findall(r"^\| `(CDS_[A-Z0-9_]+)` \|", settings, re.MULTILINE))
     assert documented == {f"CDS_{name.upper()}" for name in Settings.model_fields}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_no_page_names_a_setting_that_is_none(path: Path) -> None:
     known = {f"CDS_{name.upper()}" for name in Settings.model_fields}
-    assert set(re.findall(r"\bCDS_[A-Z_]+", path.read_text("utf-8"))) <= known
+    assert set(re.findall(r"\bCDS_[A-Z0-9_]+", path.read_text("utf-8"))) <= known
 
 
 def test_every_feature_is_documented_with_its_unit_and_limits() -> None:

@@ -32,7 +32,7 @@ def services(context: Process, _caller: Caller) -> Response:
 @router.post(f"/{severity.SERVICE_ID}", summary="Severity from vital signs (patient-view)")
 def disease_severity(context: Process, caller: Caller, content: Body) -> Response:
     """Cards for the chart that was opened."""
-    return answer(AssessingService(context).assess(content, caller))
+    return answer(AssessingService(context).patient_view(content, caller))
 
 
 @router.post(f"/{problem.SERVICE_ID}", summary="New problems (problem-list-item-create)")

@@ -1,6 +1,119 @@
-"""Who calls."""
+"""Who calls, and what was agreed with them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from cds_service.security.secrecy import normalise_base
+from hooks.cards import CardPolicy, Indicator, Vendor
+from hooks.wording import Language
+from model.severity import SEVERITIES, Severity
+
+
+class Mode(StrEnum):
+    """What a client's calls lead to (clinical rule C13)."""
+
+    SILENT = "silent"
+    """Assessed and stored; `cards` stays empty."""
+    LIVE = "live"
+    PAUSED = "paused"
+    """No cards at all, as after a fault: set and lifted within seconds."""
+
+
+class Right(StrEnum):
+    """What a bearer secret allows on `/fhir/*`."""
+
+    CONDITIONS = "conditions"
+    ASSESS = "assess"
+    READ = "read"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fatigue(_Settings):
+    """Which cards a client wants (C12)."""
+
+    categories: tuple[Severity, ...] = (Severity.ACUTE,)
+    lowest_indicator: Indicator = Indicator.INFO
+    no_data: Literal["card", "none"] = "card"
+    critical: bool = True
+    silence_unchanged: bool = True
+    """Say nothing again for the same encounter, readings, model and category."""
+    silence_after_override_hours: float = Field(12, ge=0)
+    """Say nothing of a category whose card was overridden in this encounter, h. Our own choice: a
+    shift; a dangerous reading is always told."""
+
+
+class Backend(_Settings):
+    """Access of our own to the client's FHIR server (SMART Backend Services)."""
+
+    token_url: str
+    client_id: str
+    key_file: str
+    """Path of the private key: a JWK, or PEM."""
+    key_id: str | None = None
+    algorithm: Literal["RS384", "ES384"] = "RS384"
+    scope: str = "system/Condition.rs system/Patient.rs system/Encounter.rs"
+
+
+class ClientSettings(_Settings):
+    """What `clients add` was told. Stored as JSON; holds no secret."""
+
+    vendor: Vendor = Vendor.STANDARD
+    issuer: str | None = None
+    """`iss` of its JWTs, exactly."""
+    jwks_urls: tuple[str, ...] = ()
+    """`jku` values that may be fetched, exactly."""
+    jwks: dict[str, Any] | None = None
+    """Pinned public keys, for a client without a `jku`."""
+    audiences: tuple[str, ...] = ()
+    """`aud` values beside the URL that was called."""
+    tenants: tuple[str, ...] = ()
+    """`tenant` values that are let in; empty: any, also none."""
+    subjects: tuple[str, ...] = ()
+    """`sub` values that are let in; empty: any, also none."""
+    fhir_servers: tuple[str, ...] = ()
+    """Base URLs that may be read with its tokens; the first is the home of its patients (C3)."""
+    backend: Backend | None = None
+    prefetch_aliases: dict[str, str] = Field(default_factory=dict)
+    """What the client calls a prefetch key → our key."""
+    lookback_hours: float | None = Field(None, gt=0, le=24)
+    language: Language | None = None
+    """`None`: what `Accept-Language` asks for, else `CDS_LANGUAGE`."""
+    mode: Mode = Mode.SILENT
+    approver: str | None = None
+    """Who answers for the cards (C13)."""
+    sandbox: bool = False
+    """An EHR vendor's test environment: live from the start (C13)."""
+    fatigue: Fatigue = Fatigue()
+    test_patient_tags: tuple[str, ...] = ()
+    """`system|code` in `meta.tag` that mark a test patient beside HTEST (C2)."""
+    allow_care: bool = True
+    """Its data may be used for cards (C21)."""
+    allow_retraining: bool = False
+    """Its assessments may be used for training (C21)."""
+    allow_restricted: bool = False
+    """Resources marked restricted may be stored and learnt from (C21)."""
+    extra_inputs: tuple[Literal["abo_group", "exercise_days"], ...] = ()
+    """Inputs beyond vital signs that are asked for; off by default."""
+
+    @field_validator("fhir_servers")
+    @classmethod
+    def _bases(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not url.startswith(("https://", "http://")):
+                raise ValueError("a FHIR server must be an absolute http or https URL")
+        return tuple(normalise_base(url) for url in urls)
+
+    @model_validator(mode="after")
+    def _keys(self) -> Self:
+        if self.issuer and not self.jwks_urls and self.jwks is None:
+            raise ValueError("an issuer needs keys: jwks_urls or jwks")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,9 +121,40 @@ class Client:
     """A CDS Client: an EHR."""
 
     name: str
-    base: str
-    """FHIR base URL its patients belong to where a request names none (C3)."""
+    settings: ClientSettings = field(default_factory=ClientSettings)
+    development: bool = False
+    rights: frozenset[Right] = frozenset(Right)
+    """On `/fhir/*`: those of the bearer secret; all for a JWT."""
+
+    @property
+    def base(self) -> str:
+        """FHIR base URL its patients belong to where a request names none (C3)."""
+        servers = self.settings.fhir_servers
+        return servers[0] if servers else f"client:{self.name}"
+
+    @property
+    def policy(self) -> CardPolicy:
+        """The cards it wants."""
+        fatigue = self.settings.fatigue
+        return CardPolicy(
+            categories=frozenset(fatigue.categories),
+            lowest_indicator=fatigue.lowest_indicator,
+            no_data=fatigue.no_data,
+            allow_critical=fatigue.critical,
+            vendor=self.settings.vendor,
+        )
 
 
-DEVELOPMENT_CLIENT = Client("development", "client:development")
-"""Everybody, in development mode."""
+DEVELOPMENT_CLIENT = Client(
+    "development",
+    ClientSettings(
+        mode=Mode.LIVE,
+        sandbox=True,
+        allow_retraining=True,
+        fatigue=Fatigue(
+            categories=SEVERITIES, silence_unchanged=False, silence_after_override_hours=0
+        ),
+    ),
+    development=True,
+)
+"""Everybody, in development mode: sees every card (C12)."""

@@ -9,45 +9,103 @@ from cds_service.context import ProcessContext
 from cds_service.errors import ConflictError, NotReadyError
 from cds_service.logs import LOGGER
 from cds_service.security.clients import Client
-from cds_service.services.records import Answer, Call, assessment_record, integration_extension
+from cds_service.services.records import (
+    Answer,
+    Call,
+    Resources,
+    assessment_record,
+    integration_extension,
+)
 from cds_service.services.rotation import move_to_newest_keys
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore
 from fhir_mapping.extract import extract
 from fhir_mapping.readings import Extraction
-from hooks.cards import DEVELOPMENT_POLICY, build_cards
-from hooks.contexts import parse_patient_view
+from hooks.cards import build_cards
+from hooks.contexts import PatientViewContext, parse_patient_view
 from hooks.disease_severity import HOOK, SERVICE_ID, Situation, decide_situation, require_prefetch
 from hooks.protocol import CDSRequest, cards_response, encode, parse_request
+from hooks.wording import Language
 from model.assessment import Assessment
 from model.errors import ModelError
 from model.scorer import Scorer
 
 
 class AssessingService:
-    """Assesses the patient of a `patient-view` call and answers with cards."""
+    """Assesses a patient and answers with cards. Every way in ends in `assess`."""
 
     def __init__(self, context: ProcessContext) -> None:
         self._context = context
 
-    def assess(self, body: bytes, client: Client) -> bytes:
-        """The body of the answer; the assessment is stored before it is returned.
+    def patient_view(self, body: bytes, client: Client, language: Language | None = None) -> bytes:
+        """The body that answers a `patient-view` call.
 
+        `language` is what the caller would like to read, unless its client is set to another.
         Raises `HookError` (400, 412) for a request that cannot be answered, `ConflictError` for
         a `hookInstance` that came before with another body, `NotReadyError` without a model.
+        """
+        request = parse_request(body, service_hook=HOOK)
+        context = parse_patient_view(request.context)
+        require_prefetch(request.prefetch)
+        call = self.call(
+            client,
+            service=SERVICE_ID,
+            instance=request.hookInstance,
+            context=context,
+            fhir_server=request.fhirServer,
+            request_hash=_hash(request),
+            language=language,
+        )
+        return self.assess(call, request.prefetch or {}).response
+
+    def call(
+        self,
+        client: Client,
+        *,
+        service: str,
+        instance: str,
+        context: PatientViewContext,
+        fhir_server: str | None,
+        request_hash: str,
+        language: Language | None = None,
+    ) -> Call:
+        """Identify one request for an assessment, at the time of now."""
+        secrecy = self._context.secrecy
+        base = fhir_server or client.base
+        return Call(
+            id=str(uuid4()),
+            client=client,
+            service=service,
+            instance=instance,
+            context=context,
+            fhir_server=fhir_server,
+            base=base,
+            patient_keys=secrecy.patient_keys(base, context.patient_id),
+            encounter_keys=None
+            if context.encounter_id is None
+            else secrecy.encounter_keys(base, context.encounter_id),
+            prediction_time=self._context.clock(),
+            request_hash=request_hash,
+            language=client.settings.language or language or self._context.settings.language,
+        )
+
+    def assess(self, call: Call, resources: Resources) -> Answer:
+        """Assess the patient of `call` from its resources; stored before it is returned.
+
+        A call that came before gets the `response` it got. Raises `ConflictError` and
+        `NotReadyError`.
         """
         scorer = self._context.champion.scorer
         if scorer is None:
             raise NotReadyError("No model is loaded; see /health/ready.")
-        call = self._read(body, client)
-        prefetch = call.request.prefetch or {}
         extraction = extract(
-            prefetch,
+            resources,
             patient_id=call.context.patient_id,
-            fhir_server=call.request.fhirServer,
+            fhir_server=call.fhir_server,
             prediction_time=call.prediction_time,
-            lookback_hours=self._context.settings.lookback_hours,
+            lookback_hours=call.client.settings.lookback_hours
+            or self._context.settings.lookback_hours,
         )
         return self._store(call, self._answer(call, extraction, scorer), scorer)
 
@@ -63,8 +121,8 @@ class AssessingService:
             extraction,
             assessment,
             scorer.facts,
-            policy=DEVELOPMENT_POLICY,
-            language=self._context.settings.language,
+            policy=call.client.policy,
+            language=call.language,
             public_url=self._context.settings.base_url,
             card_uuid=str(uuid4()),
             suggestion_uuid=str(uuid4()),
@@ -72,32 +130,17 @@ class AssessingService:
             context=call.context,
             situation=situation,
         )
-        response: dict[str, Any] = cards_response(decision.cards)
-        if self._context.settings.development and situation is not Situation.EXCLUDED:
-            response["extension"] = integration_extension(call.id, extraction)
-        return Answer(extraction, assessment, decision, encode(response))
+        return self._said(call, Answer(extraction, assessment, decision, b""))
 
-    def _read(self, body: bytes, client: Client) -> Call:
-        request = parse_request(body, service_hook=HOOK)
-        context = parse_patient_view(request.context)
-        require_prefetch(request.prefetch)
-        base = request.fhirServer or client.base
-        secrecy = self._context.secrecy
-        return Call(
-            id=str(uuid4()),
-            client=client,
-            request=request,
-            context=context,
-            base=base,
-            patient_keys=secrecy.patient_keys(base, context.patient_id),
-            encounter_keys=None
-            if context.encounter_id is None
-            else secrecy.encounter_keys(base, context.encounter_id),
-            prediction_time=self._context.clock(),
-            request_hash=_hash(request),
-        )
+    def _said(self, call: Call, answer: Answer) -> Answer:
+        """The answer with its body."""
+        response: dict[str, Any] = cards_response(answer.decision.cards)
+        shown = answer.decision.kind is not Situation.EXCLUDED
+        if self._context.settings.development and shown:
+            response["extension"] = integration_extension(call.id, answer.extraction)
+        return replace(answer, response=encode(response))
 
-    def _store(self, call: Call, answer: Answer, scorer: Scorer) -> bytes:
+    def _store(self, call: Call, answer: Answer, scorer: Scorer) -> Answer:
         """Commit, then answer. The same call again gets the answer it got (C12).
 
         Pregnancy may be known from a Condition that came earlier (C1). That is asked in the
@@ -124,14 +167,14 @@ class AssessingService:
                         object_id=call.id,
                         detail={"cards": len(answer.decision.cards)},
                     )
-                    return answer.response
+                    return answer
                 transaction.rollback()
-            earlier = store.answer(call.client.name, SERVICE_ID, call.request.hookInstance)
+            earlier = store.answer(call.client.name, call.service, call.instance)
         if earlier is None or earlier.request_hash != call.request_hash:
             raise ConflictError(
                 "This `hookInstance` came before with another body.", element="hookInstance"
             )
-        return self._context.secrecy.decrypt(earlier.response)
+        return replace(answer, response=self._context.secrecy.decrypt(earlier.response))
 
 
 def _score(scorer: Scorer, extraction: Extraction, assessment_id: str) -> Assessment | None:

@@ -1,8 +1,9 @@
 """What is kept of an assessment, and what an integrator is shown of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -12,8 +13,9 @@ from cds_service.security.secrecy import Secrecy
 from fhir_mapping.readings import Extraction
 from hooks.cards import CardDecision
 from hooks.contexts import PatientViewContext
-from hooks.disease_severity import SERVICE_ID, Situation
-from hooks.protocol import CDSRequest, encode
+from hooks.disease_severity import Situation
+from hooks.protocol import encode
+from hooks.wording import Language
 from model.assessment import Assessment
 from model.features import ROW_NAMES, FeatureRow
 
@@ -21,15 +23,24 @@ EXTENSION = "org.cds-service.assessment"
 """Key of the extension that tells an integrator what was used and skipped, and why (R5)."""
 
 
+Resources = Mapping[str, msgspec.Raw | Sequence[msgspec.Raw]]
+"""Prefetch key → one value, or several that belong together, as raw JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One service call and what identifies it."""
+    """One request for an assessment, however it came, and what identifies it."""
 
     id: str
     """Of the assessment."""
     client: Client
-    request: CDSRequest
+    service: str
+    """`disease-severity`, or `assess-severity` for `$assess-severity`."""
+    instance: str
+    """`hookInstance`: the same again is the same call (C12)."""
     context: PatientViewContext
+    fhir_server: str | None
+    """FHIR base URL the request names."""
     base: str
     """FHIR base URL the patient belongs to (C3)."""
     patient_keys: list[str]
@@ -38,6 +49,7 @@ class Call:
     """The same of the encounter; `None` if there is none."""
     prediction_time: datetime
     request_hash: str
+    language: Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +75,8 @@ def assessment_record(
     record: dict[str, Any] = {
         "id": call.id,
         "client": call.client.name,
-        "service": SERVICE_ID,
-        "hook_instance": call.request.hookInstance,
+        "service": call.service,
+        "hook_instance": call.instance,
         "request_hash": call.request_hash,
         "prediction_time": call.prediction_time,
         "patient_key": call.patient_keys[0],
@@ -81,6 +93,7 @@ def assessment_record(
         "model_version": None if excluded else model_version,
         "indicator": None if decision.indicator is None else decision.indicator.value,
         "suppressed": decision.suppressed_reason,
+        "advice_hash": None if excluded else _advice_hash(call, answer, model_version),
         "identifiers": secrecy.encrypt(encode(_identifiers(call, extraction, excluded=excluded))),
         "response": secrecy.encrypt(answer.response),
     }
@@ -106,6 +119,15 @@ def assessment_record(
         "indicator": shown["indicator"],
         "suggestion_uuid": suggestions[0]["uuid"] if suggestions else None,
     }
+
+
+def _advice_hash(call: Call, answer: Answer, model_version: str) -> str:
+    """Of what makes advice the same advice: encounter, readings, model and category (C12)."""
+    readings = [(r.feature, r.value, r.received_time) for r in answer.extraction.readings]
+    encounter = None if call.encounter_keys is None else call.encounter_keys[0]
+    said = (call.client.name, call.patient_keys[0], encounter, readings, model_version)
+    decided = (answer.decision.kind, answer.decision.category, answer.decision.indicator)
+    return sha256(encode([said, decided])).hexdigest()
 
 
 def feature_json(row: FeatureRow) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     MetaData,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -86,6 +87,8 @@ class AssessmentRow(SQLModel, table=True):
     indicator: str | None = None
     suppressed: str | None = None
     """Why no card was shown, or null if one was."""
+    advice_hash: str | None = None
+    """Of encounter, readings, model and category: the same advice again has the same (C12)."""
     identifiers: bytes = Field(sa_type=LargeBinary)
     """AES-GCM: user, patient, encounter and Observation ids."""
     response: bytes = Field(sa_type=LargeBinary)
@@ -137,7 +140,7 @@ class ConditionRow(SQLModel, table=True):
     """Of the resource and of what was made of it: what is read otherwise now is no repetition."""
     client: str
     channel: str
-    """How it came: `problem-list-item-create`, `ingest`."""
+    """How it came; one of `cds_service.services.outcomes.CHANNELS`."""
     patient_key: str = Field(index=True)
     encounter_key: str | None = None
     received_at: datetime = Field(sa_type=UTCDateTime)
@@ -150,10 +153,23 @@ class ConditionRow(SQLModel, table=True):
 
 
 class OutcomeRow(SQLModel, table=True):
-    """The diagnosis an assessment is held against (C16), one per version of the rules (C17)."""
+    """The diagnosis an assessment is held against (C16), one per version of the rules (C17).
+
+    A corrected one supersedes it; history stays. At most one of an assessment and a rule version
+    is not superseded.
+    """
 
     __tablename__ = "outcomes"
-    __table_args__ = (UniqueConstraint("assessment_id", "label_version"),)
+    __table_args__ = (
+        Index(
+            "uq_outcomes_current",
+            "assessment_id",
+            "label_version",
+            unique=True,
+            sqlite_where=text("superseded_at IS NULL"),
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     assessment_id: str = Field(foreign_key="assessments.id", index=True)
@@ -172,6 +188,102 @@ class OutcomeRow(SQLModel, table=True):
     rare_codes: list[str] = Field(default_factory=list, sa_type=JSON_)
     condition_ids: list[str] = Field(default_factory=list, sa_type=JSON_)
     decided_at: datetime = Field(sa_type=UTCDateTime)
+    superseded_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class ClientRow(SQLModel, table=True):
+    """A CDS Client: an EHR, or a sender of Conditions."""
+
+    __tablename__ = "clients"
+
+    name: str = Field(primary_key=True)
+    settings: dict[str, Any] = Field(sa_type=JSON_)
+    """`cds_service.security.clients.ClientSettings`."""
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    updated_at: datetime = Field(sa_type=UTCDateTime)
+    removed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Removed clients stay, because rows name them; nobody is let in by them."""
+
+
+class ClientSecretRow(SQLModel, table=True):
+    """A bearer secret for `/fhir/*`, hashed."""
+
+    __tablename__ = "client_secrets"
+
+    id: str = Field(primary_key=True)
+    """Public first part of the secret."""
+    client: str = Field(foreign_key="clients.name", index=True)
+    secret_hash: str
+    """SHA-256 of the whole secret, which is random and too long to guess."""
+    rights: list[str] = Field(sa_type=JSON_)
+    """Of `conditions`, `assess`, `read`."""
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class UsedTokenRow(SQLModel, table=True):
+    """A JWT that was accepted; none is accepted twice (R63)."""
+
+    __tablename__ = "used_tokens"
+
+    issuer: str = Field(primary_key=True)
+    jti_hash: str = Field(primary_key=True)
+    expires_at: datetime = Field(sa_type=UTCDateTime, index=True)
+
+
+class SwitchRow(SQLModel, table=True):
+    """A switch of the whole service, such as `paused` (C13)."""
+
+    __tablename__ = "switches"
+
+    name: str = Field(primary_key=True)
+    value: bool
+    at: datetime = Field(sa_type=UTCDateTime)
+    actor: str
+
+
+class PatientMergeRow(SQLModel, table=True):
+    """Two patients that turned out to be one: what comes for the first belongs to the second."""
+
+    __tablename__ = "patient_merges"
+
+    id: str = Field(primary_key=True)
+    from_key: str = Field(index=True)
+    into_key: str = Field(index=True)
+    client: str
+    channel: str
+    at: datetime = Field(sa_type=UTCDateTime)
+
+
+class OutcomePullRow(SQLModel, table=True):
+    """Conditions of an assessment's patient that are due to be asked for, or were."""
+
+    __tablename__ = "outcome_pulls"
+
+    assessment_id: str = Field(foreign_key="assessments.id", primary_key=True)
+    day: int = Field(primary_key=True)
+    """Days after the assessment: 1, 7 or 30."""
+    attempts: int = 0
+    next_attempt_at: datetime = Field(sa_type=UTCDateTime, index=True)
+    done_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    result: str | None = None
+    """Counts or the kind of fault, never data."""
+
+
+class NotificationRow(SQLModel, table=True):
+    """A notice that Conditions have changed, kept until they have been read."""
+
+    __tablename__ = "notifications"
+
+    id: str = Field(primary_key=True)
+    client: str = Field(index=True)
+    received_at: datetime = Field(sa_type=UTCDateTime)
+    focus: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """AES-GCM: JSON list of references to read; null for an empty ping."""
+    attempts: int = 0
+    next_attempt_at: datetime = Field(sa_type=UTCDateTime, index=True)
+    done_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    result: str | None = None
 
 
 class ModelVersionRow(SQLModel, table=True):
@@ -251,6 +363,13 @@ CARDS = SQLModel.metadata.tables["cards"]
 FEEDBACK = SQLModel.metadata.tables["feedback"]
 CONDITIONS = SQLModel.metadata.tables["conditions"]
 OUTCOMES = SQLModel.metadata.tables["outcomes"]
+CLIENTS = SQLModel.metadata.tables["clients"]
+CLIENT_SECRETS = SQLModel.metadata.tables["client_secrets"]
+USED_TOKENS = SQLModel.metadata.tables["used_tokens"]
+SWITCHES = SQLModel.metadata.tables["switches"]
+PATIENT_MERGES = SQLModel.metadata.tables["patient_merges"]
+OUTCOME_PULLS = SQLModel.metadata.tables["outcome_pulls"]
+NOTIFICATIONS = SQLModel.metadata.tables["notifications"]
 MODEL_VERSIONS = SQLModel.metadata.tables["model_versions"]
 RELEASES = SQLModel.metadata.tables["releases"]
 HISTORY_FILES = SQLModel.metadata.tables["history_files"]

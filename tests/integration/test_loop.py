@@ -45,7 +45,7 @@ def hospital(tmp_path: Path, champion: pd.DataFrame, patients: pd.DataFrame) -> 
     for patient, row in visits(patients):
         clock.time += timedelta(minutes=20)
         opened = json.dumps(visit(patient, row, clock.time)).encode()
-        assert b'"cards"' in assessing.assess(opened, DEVELOPMENT_CLIENT)
+        assert b'"cards"' in assessing.patient_view(opened, DEVELOPMENT_CLIENT)
         found = json.dumps(diagnosis(patient, str(row["severity"]), clock.time)).encode()
         assert problems.record(found, DEVELOPMENT_CLIENT) == b'{"cards":[]}'
     clock.time += timedelta(days=40)

@@ -213,14 +213,14 @@ def answered(call: Callable[[], bytes]) -> bytes | None:
 @example(body=json.dumps(opened()).encode())
 def test_disease_severity_answers_or_says_what_is_wrong(service: Service, body: bytes) -> None:
     assessing = AssessingService(service.context)
-    answer = answered(lambda: assessing.assess(body, DEVELOPMENT_CLIENT))
+    answer = answered(lambda: assessing.patient_view(body, DEVELOPMENT_CLIENT))
     if answer is not None:
         check_response(answer)
 
 
 def test_the_request_that_is_mangled_is_a_good_one(service: Service) -> None:
     assessing = AssessingService(service.context)
-    answer = json.loads(assessing.assess(json.dumps(opened()).encode(), DEVELOPMENT_CLIENT))
+    answer = json.loads(assessing.patient_view(json.dumps(opened()).encode(), DEVELOPMENT_CLIENT))
     told = answer["extension"]["org.cds-service.assessment"]
     assert [item["feature"] for item in told["used"]] == [
         "heart_rate",

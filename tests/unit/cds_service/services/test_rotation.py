@@ -61,7 +61,7 @@ def assess(context: ProcessContext, *, encounter: str | None) -> str:
         },
     }
     answer = json.loads(
-        AssessingService(context).assess(json.dumps(request).encode(), DEVELOPMENT_CLIENT)
+        AssessingService(context).patient_view(json.dumps(request).encode(), DEVELOPMENT_CLIENT)
     )
     set_time(context, now)
     identifier: str = answer["extension"]["org.cds-service.assessment"]["assessment"]
