@@ -5,6 +5,7 @@ A code is read only together with its system: "8867-4" without one is not LOINC.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 
@@ -37,7 +38,7 @@ INVASIVE: Final = "invasive"
 # Within an input the order decides between readings of the same time. Heart rate: C6.
 # Temperature: the generic code, then from the core outwards, because peripheral thermometers
 # agree poorly with central ones (Niven 2015).
-_CODES_OF: Mapping[str, tuple[str, ...]] = {
+LOINC_OF: Mapping[str, tuple[str, ...]] = {
     "heart_rate": (
         "8867-4",
         "8889-8",  # by pulse oximetry
@@ -56,18 +57,55 @@ _CODES_OF: Mapping[str, tuple[str, ...]] = {
     "diastolic_bp": ("8462-4",),
     "respiratory_rate": ("9279-1",),
     "oxygen_saturation": ("2708-6", "59408-5"),  # 59408-5: by pulse oximetry; US Core sends both
+    "abo_group": ("883-9", "882-1"),  # 882-1: ABO and Rh group
+    "exercise_days": ("89555-7",),  # days a week with moderate to strenuous activity
     BLOOD_PRESSURE: ("85354-9", "55284-4"),  # 55284-4: the panel code before R4, still sent
     PREGNANCY_STATUS: ("82810-3",),
     INVASIVE: ("76215-3", "76213-8", "76214-6"),  # systolic, diastolic, mean
 }
+"""Input, or one of the three names above → its LOINC codes, the preferred first."""
 
-MEANING: Mapping[str, str] = {code: name for name, codes in _CODES_OF.items() for code in codes}
+MEANING: Mapping[str, str] = {code: name for name, codes in LOINC_OF.items() for code in codes}
 """LOINC code → the input it measures, or one of the three names above."""
 
 RANK: Mapping[str, int] = {
-    code: rank for codes in _CODES_OF.values() for rank, code in enumerate(codes)
+    code: rank for codes in LOINC_OF.values() for rank, code in enumerate(codes)
 }
 """LOINC code → its place among the codes of the same input; the lowest is preferred."""
+
+EXTRA_PREFETCH: Mapping[str, str] = {"abo_group": "blood_group", "exercise_days": "exercise"}
+"""Extra input → the prefetch key that asks for it."""
+EXTRA_LOOKBACK: Mapping[str, timedelta | None] = {
+    "abo_group": None,
+    "exercise_days": timedelta(days=365),
+}
+"""How old an Observation of an extra input may be; `None` is any age: a blood group stays."""
+
+# LOINC answer lists LL2419-1 (883-9, ABO group) and LL2972-9 (882-1, with the Rh factor). SNOMED
+# CT: the eHDSI value set Blood Group, which has those of the International Patient Summary
+# (lab-blood-abo-rh-grp-uv-ips) and the four groups without Rh factor.
+ABO_ANSWERS: Mapping[str, str] = {
+    code: group
+    for group, codes in {
+        "A": ("LA19710-5", "LA21325-8", "LA21326-6"),
+        "B": ("LA19709-7", "LA21327-4", "LA21328-2"),
+        "AB": ("LA28449-9", "LA21323-3", "LA21324-1"),
+        "O": ("LA19708-9", "LA21321-7", "LA21322-5"),
+    }.items()
+    for code in codes
+}
+"""LOINC answer → ABO group."""
+ABO_FINDINGS: Mapping[str, str] = {
+    code: group
+    for group, codes in {
+        "A": ("112144000", "278149003", "278152006"),
+        "B": ("112149005", "278150003", "278153001"),
+        "AB": ("165743006", "278151004", "278154007"),
+        "O": ("58460004", "278147001", "278148006"),
+    }.items()
+    for code in codes
+}
+"""SNOMED CT finding → ABO group."""
 
 USED_STATUSES: frozenset[str] = frozenset({"final", "amended", "corrected", "preliminary"})
 """Values of Observation.status whose values are used; `preliminary` is flagged."""

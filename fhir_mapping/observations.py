@@ -4,11 +4,12 @@ Choosing among the values of several Observations is `fhir_mapping.selection`'s 
 See https://hl7.org/fhir/R4/observation.html and https://hl7.org/fhir/R4/observation-vitalsigns.html.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from fhir_mapping.blood_groups import BloodGroup, read_blood_group
 from fhir_mapping.bundles import Entry
 from fhir_mapping.codes import (
     BLOOD_PRESSURE,
@@ -35,13 +36,15 @@ from fhir_mapping.readings import MissingReason, Skipped
 from fhir_mapping.references import PatientMatcher
 from fhir_mapping.skipping import NOT_USED, OPERATION_OUTCOME, resource_reference, skip
 from fhir_mapping.units import convert, received_unit
-from model.features import FEATURE, is_possible
+from model.features import EXTRA_INPUTS, READINGS, is_possible
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far a reading may lie after the prediction time, because clocks differ (C7)."""
 
 PRESSURES = ("systolic_bp", "diastolic_bp")
-_CONTRADICTORY = "contradictory"
+MEASURED = (*READINGS, *EXTRA_INPUTS)
+"""Inputs that Observations give, in table order."""
+_CONTRADICTORY = "contradictory codings"
 
 
 @dataclass(slots=True)
@@ -49,10 +52,10 @@ class Candidate:
     """A value that is valid by itself; later the latest is chosen."""
 
     feature: str
-    value: float
+    value: float | str
     time: datetime
     code: str
-    received_value: float
+    received_value: float | str
     received_unit: str
     received_time: str
     status: str
@@ -83,6 +86,8 @@ class Window:
     earliest: datetime
     latest: datetime
     """The prediction time and `CLOCK_SKEW`."""
+    extra: Mapping[str, datetime] = field(default_factory=dict)
+    """Extra inputs that are asked for → earliest time of their own. Others are not read."""
 
 
 @dataclass(slots=True)
@@ -134,7 +139,7 @@ class _Reader:
 
     def _read_observation(self, observation: Observation) -> None:
         """Take the value or give the most basic reason not to: whose, what, when, how."""
-        meaning, code = _meaning(observation.code)
+        meaning, code = self._meaning(observation.code)
         when: _Time | MissingReason = MissingReason.NO_TIME
         if meaning is not None:
             when = _when(observation)
@@ -164,15 +169,25 @@ class _Reader:
             reason = when
         elif when.at > window.latest:
             reason = MissingReason.FUTURE
-        elif when.at < window.earliest:
+        elif when.at < window.extra.get(meaning, window.earliest):
             reason = MissingReason.STALE
         elif meaning == BLOOD_PRESSURE:
             self._read_panel(observation, when)
+            return
+        elif meaning == "abo_group":
+            self._take(observation, meaning, code, read_blood_group(observation), when)
             return
         else:
             self._take(observation, meaning, code, _value(meaning, observation), when)
             return
         self._reject(reason, meaning)
+
+    def _meaning(self, concept: CodeableConcept | None) -> tuple[str | None, str]:
+        """As `_meaning`; an extra input that is not asked for is nothing of ours."""
+        meaning, code = _meaning(concept)
+        if meaning in EXTRA_INPUTS and meaning not in self._window.extra:
+            return None, ""
+        return meaning, code
 
     def _read_panel(self, panel: Observation, when: "_Time") -> None:
         """Both pressures of a panel (C4); of either exactly one component may speak."""
@@ -205,10 +220,10 @@ class _Reader:
         observation: Observation,
         feature: str,
         code: str,
-        measurement: "_Measurement | MissingReason",
+        measurement: "_Measurement | BloodGroup | MissingReason",
         when: "_Time",
     ) -> None:
-        if not isinstance(measurement, _Measurement):
+        if isinstance(measurement, MissingReason):
             self._reject(measurement, feature)
             return
         self.findings.candidates.append(
@@ -242,13 +257,13 @@ class _Reader:
             self._time = parse_instant(text) if isinstance(text, str) else None
             known = self._is_of_patient(outline.subject)
             reason = MissingReason.MALFORMED if known else MissingReason.WRONG_PATIENT
-            self._reject(reason, _meaning(outline.code)[0])
+            self._reject(reason, self._meaning(outline.code)[0])
 
     def _reject(self, reason: str, meaning: str | None) -> None:
         features: tuple[str | None, ...] = (meaning,)
         if meaning == BLOOD_PRESSURE:
             features = PRESSURES
-        elif meaning not in FEATURE:
+        elif meaning not in MEASURED:
             features = (None,)
         for feature in features:
             skipped = Skipped("Observation", self._reference, str(reason), feature)

@@ -3,7 +3,7 @@
 See https://hl7.org/fhir/R4/patient.html.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -54,13 +54,19 @@ class PatientReading:
 
 
 def read_patient(
-    contents: Contents, *, patient_id: str, matcher: PatientMatcher, prediction_time: datetime
+    contents: Contents,
+    *,
+    patient_id: str,
+    matcher: PatientMatcher,
+    prediction_time: datetime,
+    test_patient_tags: Collection[str] = (),
 ) -> PatientReading:
     """Age, sex and exclusions of the patient `patient_id` at `prediction_time` (aware).
 
     The value may be the Patient or a Bundle that holds it. Raises `WrongPatientError` if
     Patients came and all have another id (C3). A Patient without any id is not used: nothing
-    says whose it is.
+    says whose it is. `test_patient_tags` are written as a FHIR search writes a tag: `system|code`,
+    `|code` without a system, or a code of any system (https://hl7.org/fhir/R4/search.html#token).
     """
     own: list[tuple[float, bytes, _Patient, Head]] = []
     reasons: list[MissingReason] = []
@@ -86,7 +92,7 @@ def read_patient(
         # Several versions: the one changed last, whatever their order.
         own.sort(key=lambda version: version[:2], reverse=True)
         skipped += [skip(found, SUPERSEDED) for *_, found in own[1:]]
-        facts, sex_reason = _facts(own[0][2], prediction_time)
+        facts, sex_reason = _facts(own[0][2], prediction_time, test_patient_tags)
         return PatientReading(facts, sex_reason, tuple(skipped))
     if others:
         raise WrongPatientError(
@@ -136,7 +142,7 @@ def _birthday(birth: date, year: int) -> date:
 
 
 def _facts(
-    patient: _Patient, prediction_time: datetime
+    patient: _Patient, prediction_time: datetime, test_patient_tags: Collection[str]
 ) -> tuple[PatientFacts, MissingReason | None]:
     age, age_reason, approximate = _age(patient.birth_date, prediction_time)
     sex, sex_reason = _sex(patient.gender)
@@ -146,7 +152,8 @@ def _facts(
         age_is_approximate=approximate,
         sex=sex,
         deceased=_is_deceased(patient, prediction_time),
-        test_patient=_has_label(patient.meta, *_TEST),
+        test_patient=_has_label(patient.meta, *_TEST)
+        or any(_has_tag(patient.meta, tag) for tag in test_patient_tags),
         opted_out=_has_label(patient.meta, *_OPT_OUT),
     )
     return facts, sex_reason
@@ -204,16 +211,24 @@ def _last_updated(meta: object) -> float:
 
 def _has_label(meta: object, code: str, systems: frozenset[str]) -> bool:
     """Whether `meta.tag` or `meta.security` holds the code, of its system or without one."""
-    if not isinstance(meta, dict):
-        return False
-    labels = [
-        label
-        for name in ("tag", "security")
-        if isinstance(meta.get(name), list)
-        for label in meta[name]
-        if isinstance(label, dict)
-    ]
     return any(
         label.get("code") == code and (not label.get("system") or label.get("system") in systems)
-        for label in labels
+        for label in _labels(meta, "tag", "security")
     )
+
+
+def _has_tag(meta: object, tag: str) -> bool:
+    """Whether `meta.tag` holds `tag`, which is `system|code` or a code alone."""
+    system, bar, code = tag.rpartition("|")
+    return any(
+        label.get("code") == code and (not bar or (label.get("system") or "") == system)
+        for label in _labels(meta, "tag")
+    )
+
+
+def _labels(meta: object, *names: str) -> Iterator[dict[str, object]]:
+    if isinstance(meta, dict):
+        for name in names:
+            labels = meta.get(name)
+            if isinstance(labels, list):
+                yield from (label for label in labels if isinstance(label, dict))

@@ -23,6 +23,7 @@ class MissingReason(StrEnum):
     MALFORMED = "malformed"
     NO_TIME = "no_time"
     FUTURE = "future"
+    CONTRADICTORY = "contradictory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,18 @@ class Reading:
     """A value that was used, with what was received (clinical rule C4)."""
 
     feature: str
-    value: float
-    """In the UCUM unit of `model.features.FEATURES`."""
+    value: float | str
+    """In the UCUM unit of `model.features.FEATURES`; of `abo_group` one of `ABO_GROUPS`."""
     time: datetime
     """Aware; the instant the selection compared."""
     minutes_before: float
     """Age at the prediction time, min; never negative (clock skew counts as 0)."""
     code: str
     """The LOINC code it was recognised by."""
-    received_value: float
+    received_value: float | str
+    """A number, or the code or text that named a blood group."""
     received_unit: str
+    """Empty for a blood group."""
     received_time: str
     status: str
     reference: str | None
@@ -93,9 +96,10 @@ class Extraction:
     row: FeatureRow
     patient: PatientFacts
     readings: tuple[Reading, ...]
-    """Used values in the order of `model.features.READINGS`."""
+    """Used values in the order of `model.features.ROW_NAMES`."""
     missing: tuple[Missing, ...]
-    """Inputs without a value (age and sex among them), in table order."""
+    """Inputs without a value (age and sex among them, extra inputs only if they were asked for),
+    in table order."""
     skipped: tuple[Skipped, ...]
     pregnant: bool
     """Known pregnancy (C1); `False` also where it is not known."""

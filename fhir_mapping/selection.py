@@ -1,16 +1,16 @@
 """The latest valid value of each input, chosen by instant and never by order (C4, C7, R22)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 
 from fhir_mapping.codes import RANK
 from fhir_mapping.datetimes import parse_instant
-from fhir_mapping.observations import PRESSURES, Candidate, Findings
+from fhir_mapping.observations import MEASURED, PRESSURES, Candidate, Findings
 from fhir_mapping.readings import MissingReason, Reading, Skipped
 from fhir_mapping.skipping import SUPERSEDED, UNPAIRED
-from model.features import READINGS, is_extreme
+from model.features import EXTRA_INPUTS, is_extreme
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +18,24 @@ class Selection:
     """What is used of the Observations, and what is not."""
 
     readings: tuple[Reading, ...]
-    """In the order of `model.features.READINGS`, at most one an input."""
+    """In the order of `model.features.ROW_NAMES`, at most one an input."""
     skipped: tuple[Skipped, ...]
     reasons: dict[str, MissingReason]
     """Input without a reading → the reason of its most recent rejection, if there is one."""
 
 
-def select(findings: Findings, prediction_time: datetime, *, maybe_not_latest: bool) -> Selection:
+def select(
+    findings: Findings,
+    prediction_time: datetime,
+    *,
+    maybe_not_latest: bool,
+    extra_maybe_not_latest: Collection[str] = (),
+) -> Selection:
     """Choose among `findings`; the order of the Observations changes nothing.
 
-    `maybe_not_latest` flags every reading that is used (C7).
+    `maybe_not_latest` flags every vital sign that is used (C7), `extra_maybe_not_latest` names the
+    extra inputs to flag. Two different blood groups contradict each other, whatever their times:
+    one of them is not of this patient or is wrong, and neither is used.
     """
     by_feature: dict[str, list[Candidate]] = {}
     for candidate in findings.candidates:
@@ -35,7 +43,11 @@ def select(findings: Findings, prediction_time: datetime, *, maybe_not_latest: b
     rejected = [(r.skipped, r.time) for r in findings.rejections]
     chosen: dict[str, Candidate] = {}
     skipped: list[Skipped] = []
-    for name in READINGS:
+    groups = by_feature.get("abo_group", [])
+    if len({c.value for c in groups}) > 1:
+        rejected += [(c.skipped(MissingReason.CONTRADICTORY), c.time) for c in groups]
+        del by_feature["abo_group"]
+    for name in MEASURED:
         if name in PRESSURES:
             continue
         candidates = by_feature.get(name, [])
@@ -52,11 +64,19 @@ def select(findings: Findings, prediction_time: datetime, *, maybe_not_latest: b
                 behind = name in chosen and candidate.time <= chosen[name].time
                 skipped.append(candidate.skipped(SUPERSEDED if behind else UNPAIRED))
     readings = tuple(
-        _reading(chosen[name], prediction_time, maybe_not_latest=maybe_not_latest)
-        for name in READINGS
+        _reading(
+            chosen[name],
+            prediction_time,
+            maybe_not_latest=name in extra_maybe_not_latest
+            if name in EXTRA_INPUTS
+            else maybe_not_latest,
+        )
+        for name in MEASURED
         if name in chosen
     )
-    reasons = _latest_reasons(rejected, READINGS)
+    reasons = _latest_reasons(rejected, MEASURED)
+    if groups and "abo_group" not in by_feature:
+        reasons["abo_group"] = MissingReason.CONTRADICTORY
     return Selection(
         readings,
         (*(s for s, _ in rejected), *skipped),
@@ -69,7 +89,7 @@ def _latest(candidates: Sequence[Candidate]) -> Candidate:
     return min((c for c in candidates if c.time == newest), key=_preference)
 
 
-def _preference(c: Candidate) -> tuple[int, bool, float, float, str, float, str, str]:
+def _preference(c: Candidate) -> tuple[int, bool, float, float, str, float | str, str, str]:
     """Order among values of one time, the preferred first.
 
     The preferred code (C6), a final value before a preliminary one, what was published last,
@@ -125,10 +145,16 @@ def _pair(
         if top.source in of_source:
             return top, of_source[top.source]
     for top, bottom in zip(tops, bottoms, strict=False):
-        if top.value > bottom.value:
+        if _number(top) > _number(bottom):
             return top, bottom
         impossible += (top, bottom)
     return ()
+
+
+def _number(candidate: Candidate) -> float:
+    """The value of a pressure."""
+    assert not isinstance(candidate.value, str)  # noqa: S101  # a blood group is none
+    return candidate.value
 
 
 def _by_time(candidates: Iterable[Candidate]) -> dict[datetime, list[Candidate]]:
@@ -153,7 +179,8 @@ def _latest_reasons(
 
 def _reading(candidate: Candidate, prediction_time: datetime, *, maybe_not_latest: bool) -> Reading:
     flags = {
-        "extreme": is_extreme(candidate.feature, candidate.value),
+        "extreme": not isinstance(candidate.value, str)
+        and is_extreme(candidate.feature, candidate.value),
         "preliminary": candidate.status == "preliminary",
         "maybe_not_latest": maybe_not_latest,
     }

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from fhir_mapping.codes import UCUM, UCUM_SYSTEMS
-from model.features import FEATURE
+from model.features import FEATURE, exercise_days_per_month
 
 MMHG_PER_KPA = 1 / 0.133322387415
 """mm[Hg] in one kPa, 7.50062 (conventional millimetre of mercury, NIST SP 811, 2008)."""
@@ -18,8 +18,9 @@ _DECIMALS = 2
 """Decimals kept of a converted value: finer than any device, coarse enough to undo binary
 noise (101.3 [degF] is 38.5 Cel)."""
 
-# Canonical units, beside which `convert` knows these others: [degF], K, kPa, "1" (a fraction).
-_RATE, _CELSIUS, _PRESSURE, _PERCENT = "/min", "Cel", "mm[Hg]", "%"
+# Canonical units, beside which `convert` knows these others: [degF], K, kPa, "1" (a fraction),
+# d/wk.
+_RATE, _CELSIUS, _PRESSURE, _PERCENT, _DAYS = "/min", "Cel", "mm[Hg]", "%", "d/mo"
 
 # Valid UCUM, case-sensitive, annotations such as {beats} taken out.
 _UCUM_CODES: Mapping[str, str] = {
@@ -33,6 +34,10 @@ _UCUM_CODES: Mapping[str, str] = {
     "kPa": "kPa",
     "%": _PERCENT,
     "1": "1",
+    "d/mo": _DAYS,
+    "d/wk": "d/wk",
+    # {days}/wk without its annotation.
+    "/wk": "d/wk",
 }
 
 # Spellings that are not UCUM, compared without case and with single spaces. They are accepted
@@ -58,6 +63,11 @@ _SPELLINGS: Mapping[str, str] = {
         _PRESSURE: ("mmhg", "mm hg", "mm(hg)", "torr", "millimeter of mercury",
                     "millimeters of mercury", "millimetre of mercury", "millimetres of mercury"),
         _PERCENT: ("percent", "per cent", "pct"),
+        "d/wk": (
+            "d/week", "days/wk", "days/week", "day/week", "days per week", "day per week",
+            "days a week",
+        ),
+        _DAYS: ("d/month", "days/month", "days per month", "days a month"),
     }.items()
     for spelling in spellings
 }  # fmt: skip
@@ -80,6 +90,7 @@ _ACCEPTED = {
     _CELSIUS: (_CELSIUS, "[degF]", "K"),
     _PRESSURE: (_PRESSURE, "kPa"),
     _PERCENT: (_PERCENT, "1"),
+    _DAYS: (_DAYS, "d/wk"),
 }
 # Degree signs that keyboards and old character sets put in place of U+00B0.
 _DEGREE_SIGNS = str.maketrans({"˚": "°", "º": "°", "℃": "°c", "℉": "°f"})
@@ -121,6 +132,8 @@ def convert(
         return round(value - 273.15, _DECIMALS)
     if known == "kPa":
         return round(value * MMHG_PER_KPA, _DECIMALS)
+    if known == "d/wk":
+        return exercise_days_per_month(value)
     if known == "1":
         return round(value * 100, _DECIMALS) if coded and 0 < value <= 1 else None
     return value

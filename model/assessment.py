@@ -59,3 +59,5 @@ class ModelFacts:
     """Atypicality under which a card asks to check the measurements and the patient."""
     thresholds: Mapping[Severity, float] = field(default_factory=dict)
     """Operating thresholds, for the explanation of a decision."""
+    extra_inputs: tuple[str, ...] = ()
+    """Those of `model.features.EXTRA_INPUTS` it uses: an assessment by it asks for them."""

@@ -6,6 +6,8 @@ used; one outside `usual` is used, flagged `extreme`, and the card asks to re-me
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -51,14 +53,19 @@ FEATURES: tuple[Feature, ...] = (
     Feature("diastolic_bp", "mm[Hg]", True, (1, 220), (25, 149), (998, -9, -8, -7, 0)),
     Feature("respiratory_rate", "/min", False, (1, 120), (5, 60), (998, -9, -8, -7, 0)),
     Feature("oxygen_saturation", "%", False, (1, 100), (60, 100), (998, -9, -8, -7, 0)),
+    # Days of exercise are no measurement to repeat: nothing possible is extreme, and 0 is a value.
+    Feature("exercise_days", "d/mo", False, (0, 30), (0, 30), (998, -9, -8, -7)),
 )
-"""Numeric inputs in table order; `sex` is the one category beside them."""
+"""Numeric inputs in table order; `sex` and `abo_group` are the categories beside them."""
 
+EXTRA_INPUTS: tuple[str, ...] = ("abo_group", "exercise_days")
+"""Inputs beyond vital signs, off by default: read and learnt from only where they are asked for."""
 FEATURE: Mapping[str, Feature] = {feature.name: feature for feature in FEATURES}
-READINGS: tuple[str, ...] = tuple(f.name for f in FEATURES if f.name != "age")
-"""Inputs that are measured, in table order."""
+READINGS: tuple[str, ...] = tuple(f.name for f in FEATURES if f.name not in ("age", *EXTRA_INPUTS))
+"""Vital signs, in table order."""
 CORE: tuple[str, ...] = tuple(f.name for f in FEATURES if f.core)
 SEXES: tuple[str, ...] = ("female", "male", "other", "unknown")
+ABO_GROUPS: tuple[str, ...] = ("A", "B", "AB", "O")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,10 @@ class FeatureRow:
     respiratory_rate: float | None = None
     oxygen_saturation: float | None = None
     sex: str | None = None
+    abo_group: str | None = None
+    exercise_days: float | None = None
     minutes_before: Mapping[str, float] = field(default_factory=dict)
-    """Age of each reading at the prediction time, min; empty when all share one time."""
+    """Age of each vital sign at the prediction time, min; empty when all share one time."""
 
     def value(self, name: str) -> float | str | None:
         """The input called `name`; raises `KeyError` for a name that is not an input."""
@@ -84,8 +93,10 @@ class FeatureRow:
 
 
 _ROW_NAMES = frozenset(f.name for f in fields(FeatureRow)) - {"minutes_before"}
-ROW_NAMES: tuple[str, ...] = (*(f.name for f in FEATURES), "sex")
+ROW_NAMES: tuple[str, ...] = ("age", *READINGS, "sex", *EXTRA_INPUTS)
 """Columns of history, `score` input and exports that the model may read."""
+CATEGORIES: frozenset[str] = frozenset(ROW_NAMES) - frozenset(FEATURE)
+"""Those of `ROW_NAMES` whose values are text."""
 
 
 def is_possible(name: str, value: float) -> bool:
@@ -100,6 +111,52 @@ def is_extreme(name: str, value: float) -> bool:
     """Whether a possible value calls for a second measurement (C5)."""
     low, high = FEATURE[name].usual
     return not low <= value <= high
+
+
+_DAYS_A_WEEK = 7.0
+_DAYS_A_MONTH = 30.0
+
+
+def exercise_days_per_month(days_per_week: float) -> float:
+    """Days of exercise a month (d/mo) of as many a week (d/wk): × 30/7, at most 30.
+
+    Rounded to two decimals. More days than a week has give a value that is not possible, and so
+    is not used (C5).
+    """
+    days = days_per_week * _DAYS_A_MONTH / _DAYS_A_WEEK
+    return round(min(days, _DAYS_A_MONTH) if days_per_week <= _DAYS_A_WEEK else days, 2)
+
+
+# The whole text must name one group; its subgroup (A1, A2B) and the Rh factor may stand with it.
+# A zero is the letter O only beside a word or a sign that says so: alone it may be a number.
+_ABO_TEXT = re.compile(
+    r"(?P<named>(?:abo\s*)?(?:blood\s*)?(?:group|type|grupo(?:\s+sangu[ií]neo)?)\s*:?\s*)?"
+    r"(?P<group>a[12]?b|a[12]?|b|o|0)"
+    r"(?P<rh>\s*,?\s*(?:rh(?:esus)?\s*(?:factor\s*)?(?:\(\s*d\s*\)|d)?\s*)?"
+    r"(?:pos(?:itive|itivo)?|neg(?:ative|ativo)?|\(?[+-]\)?))?"
+    r"(?:\s*\(finding\))?",
+    re.IGNORECASE,
+)
+_MINUS_SIGNS = str.maketrans("−‐‑–—﹣", "------")
+_LONGEST_ABO_TEXT = 60
+
+
+def read_abo_group(text: str) -> str | None:
+    """The ABO group (one of `ABO_GROUPS`) that a text such as "A", "O Rh-" or "AB pos" names.
+
+    `None` for anything else: two groups, a doubt, a bare 0 or another number. The Rh factor is
+    read over, for it is no input.
+    """
+    if len(text) > _LONGEST_ABO_TEXT:
+        return None
+    plain = unicodedata.normalize("NFKC", text).translate(_MINUS_SIGNS)
+    match = _ABO_TEXT.fullmatch(plain.strip())
+    if match is None:
+        return None
+    group = re.sub(r"[12]", "", match["group"]).upper()
+    if group == "0":
+        return "O" if match["named"] or match["rh"] else None
+    return group
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +214,19 @@ MODEL_COLUMNS: tuple[ModelColumn, ...] = (
         ("blood_pressure",),
         "ACC/AHA 2017: 0 normal, 1 elevated, 2 stage 1, 3 stage 2, 4 crisis",
     ),
+    *(
+        ModelColumn(
+            f"is_abo_{group.lower()}",
+            ("abo_group",),
+            ("abo_group",),
+            f"1 group {group}, 0 another of A, B, AB, O, missing otherwise",
+        )
+        for group in ABO_GROUPS
+    ),
+    ModelColumn("exercise_days", ("exercise_days",), ("exercise_days",)),
 )
+ABO_COLUMNS: Mapping[str, str] = {f"is_abo_{group.lower()}": group for group in ABO_GROUPS}
+"""Model column → the group it stands for."""
 
 REASONS: tuple[str, ...] = (
     "age",
@@ -167,8 +236,16 @@ REASONS: tuple[str, ...] = (
     "respiratory_rate",
     "oxygen_saturation",
     "sex",
+    *EXTRA_INPUTS,
 )
 """What contributions are folded onto, in table order."""
+
+
+def extra_inputs_of(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of `EXTRA_INPUTS` a model of these columns uses; `KeyError` for an unknown column."""
+    table = {column.name: column for column in MODEL_COLUMNS}
+    used = {name for column in columns for name in table[column].uses}
+    return tuple(name for name in EXTRA_INPUTS if name in used)
 
 
 def model_matrix(
@@ -176,8 +253,8 @@ def model_matrix(
 ) -> FloatArray:
     """Compute the model columns, derived ones included, for training and serving alike.
 
-    `columns` holds arrays of length n under the names of `ROW_NAMES` (`sex` as text; an absent
-    column is missing throughout). `minutes_before` holds, per reading, how long before the
+    `columns` holds arrays of length n under the names of `ROW_NAMES` (categories as text; an
+    absent column is missing throughout). `minutes_before` holds, per reading, how long before the
     prediction time it was taken, min; a derived column of readings more than
     `MAX_MINUTES_APART` apart is missing. Returns float64 of shape (n, len(MODEL_COLUMNS)), NaN
     where missing. Nothing is imputed (C8).
@@ -195,6 +272,7 @@ def model_matrix(
         text = np.asarray(sex, dtype=object).reshape(n)
         female[text == "female"] = 1.0
         female[text == "male"] = 0.0
+    groups = _one_hot(columns.get("abo_group"), n)
     heart_rate, temperature = values["heart_rate"], values["body_temperature"]
     systolic, diastolic = values["systolic_bp"], values["diastolic_bp"]
     pair = _together(systolic, "systolic_bp", "diastolic_bp", minutes_before)
@@ -213,15 +291,27 @@ def model_matrix(
         "fever_adjusted_heart_rate": adjusted,
         "blood_pressure_category": _pressure_category(systolic, diastolic) + pair,
     }
-    return np.column_stack([(values | derived)[column.name] for column in MODEL_COLUMNS])
+    known = values | derived | groups
+    return np.column_stack([known[column.name] for column in MODEL_COLUMNS])
 
 
 def row_matrix(row: FeatureRow) -> FloatArray:
     """The model matrix of one row, float64 of shape (1, len(MODEL_COLUMNS))."""
-    columns: dict[str, ArrayLike] = {
-        name: [np.nan if (value := row.value(name)) is None else value] for name in ROW_NAMES
-    }
+    columns: dict[str, ArrayLike] = {"age": [np.nan if row.age is None else row.age]}
+    for name in ROW_NAMES:
+        if (value := row.value(name)) is not None:
+            columns[name] = [value]
     return model_matrix(columns, {k: [v] for k, v in row.minutes_before.items()})
+
+
+def _one_hot(groups: ArrayLike | None, n: int) -> dict[str, FloatArray]:
+    """A column for each ABO group: 1, 0 for another known group, NaN where none is known."""
+    if groups is None:
+        return dict.fromkeys(ABO_COLUMNS, np.full(n, np.nan))
+    text = np.asarray(groups, dtype=object).reshape(n)
+    is_group = {name: text == group for name, group in ABO_COLUMNS.items()}
+    known = np.logical_or.reduce(list(is_group.values()))
+    return {name: np.where(known, one.astype(np.float64), np.nan) for name, one in is_group.items()}
 
 
 def _together(

@@ -17,11 +17,13 @@ from model.assessment import Assessment, Contribution, ModelFacts
 from model.errors import ArtefactError
 from model.explanation import Explanation, explain, reason_shares, strongest_first
 from model.features import (
+    CATEGORIES,
     MODEL_COLUMNS,
     READINGS,
     ROW_NAMES,
     FeatureRow,
     FloatArray,
+    extra_inputs_of,
     model_matrix,
     row_matrix,
 )
@@ -71,6 +73,7 @@ class Scorer:
                 if able
             ),
             thresholds=self._thresholds,
+            extra_inputs=extra_inputs_of(artefact.columns),
         )
 
     @classmethod
@@ -202,7 +205,7 @@ def frame_matrix(frame: "pd.DataFrame") -> FloatArray:
     columns: dict[str, ArrayLike] = {"age": np.full(len(frame), np.nan)}
     for name in ROW_NAMES:
         if name in frame:
-            kind = object if name == "sex" else np.float64
+            kind = object if name in CATEGORIES else np.float64
             columns[name] = frame[name].to_numpy(dtype=kind, na_value=np.nan)
     minutes: dict[str, ArrayLike] = {
         name: frame[MINUTES_BEFORE + name].to_numpy(dtype=np.float64, na_value=np.nan)

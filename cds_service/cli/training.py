@@ -17,7 +17,7 @@ from cds_service.cli.console import (
 from cds_service.context import ProcessContext, now
 from cds_service.settings import load_settings
 from cds_service.storage.session import check, create_database_engine
-from fhir_mapping.labels import LABEL_RULE_VERSION
+from model.features import EXTRA_INPUTS
 from model.severity import Severity
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ AllowFewer = Annotated[
 
 OF_HISTORY = (
     *("column", "time_column", "timezone", "source", "label_version", "row_report"),
-    *("min_age", "max_age", "flag_rate", "seed"),
+    *("min_age", "max_age", "flag_rate", "extra_input", "seed"),
 )
 """Options of `train` that mean nothing to the simulated patients."""
 
@@ -45,8 +45,9 @@ def train(  # every option is one the user types
     timezone: Timezone = None,
     source: Annotated[str | None, typer.Option(help="Name of the source of the rows.")] = None,
     label_version: Annotated[
-        str, typer.Option(help="Version of the rules that made its categories.")
-    ] = LABEL_RULE_VERSION,
+        str | None,
+        typer.Option(help="Version of the rules that made its categories, if not the present."),
+    ] = None,
     row_report: Annotated[
         Path | None, typer.Option(help="Write what cleaning did, row by row, to this csv file.")
     ] = None,
@@ -55,6 +56,12 @@ def train(  # every option is one the user types
     flag_rate: Annotated[
         float, typer.Option(help="Share of charts to flag as acute illness.")
     ] = 0.05,
+    extra_input: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help=f"Learn from it too: {' or '.join(EXTRA_INPUTS)}. Repeatable."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same data and seed, same model.")] = 20_260,
     allow_fewer_categories: AllowFewer = False,
     if_none: Annotated[
@@ -91,6 +98,7 @@ def train(  # every option is one the user types
             min_age=min_age,
             max_age=max_age,
             flag_rates={Severity.ACUTE: flag_rate},
+            extra_inputs=tuple(extra_input or ()),
         )
         file = HistoryFile(history, columns, time_column, timezone, source, label_version)
         with progress() as bar:

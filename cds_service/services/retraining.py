@@ -16,7 +16,6 @@ from cds_service.services.training import TrainingService
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
-from fhir_mapping.labels import LABEL_RULE_VERSION
 from model.scorer import Scorer
 from model.severity import Severity
 from model.training.design import TrainingSettings
@@ -71,7 +70,13 @@ class RetrainingService:
         OutcomeService(self._context).refresh()
         now = self._context.clock()
         with reading(self._context.engine) as connection:
-            confirmed = labelled(connection, now=now, include_open=include_open, for_training=True)
+            confirmed = labelled(
+                connection,
+                now=now,
+                label_version=self._context.terminology.label_version,
+                include_open=include_open,
+                for_training=True,
+            )
         history = pd.DataFrame()
         if row["history_id"] is not None:
             history = self._training.history_frame(row["history_id"])
@@ -90,7 +95,7 @@ class RetrainingService:
             data=DataDescription(
                 simulated=False,
                 description=f"{len(history)} rows of history and {len(confirmed.frame)} outcomes.",
-                label_version=LABEL_RULE_VERSION,
+                label_version=self._context.terminology.label_version,
             ),
             progress=lambda step, share: progress(step, 0.05 + 0.85 * share),
         )
@@ -141,7 +146,13 @@ class RetrainingService:
                 detail={"outcome": decision.outcome, "reason": reason},
             )
         promoted = decision.promote and promote
-        notes = (f"Outcomes: {_words(confirmed.counts)}.", *result.report["notes"])
+        left_out = (
+            ("The history of the champion was labelled by other rules, so it was not learnt from.",)
+            if row["history_id"] is not None and not len(history)
+            else ()
+        )
+        outcomes = f"Outcomes: {_words(confirmed.counts)}."
+        notes = (outcomes, *left_out, *result.report["notes"])
         live = version if promoted else str(row["version"])
         return RetrainReport(version, live, promoted, reason, notes)
 
@@ -161,13 +172,15 @@ def _unseen(frame: pd.DataFrame, champion: Scorer, created_at: datetime) -> pd.D
 
 
 def _design(champion: Scorer, seed: int) -> TrainingSettings:
-    """The champion's population and flag rates: a comparison of like with like."""
+    """The champion's population, flag rates and inputs: a comparison of like with like."""
     design = champion.artefact.design
     return TrainingSettings(
         seed=seed,
         min_age=design["min_age"],
         max_age=design["max_age"],
         flag_rates={Severity(code): rate for code, rate in design["flag_rates"].items()},
+        # A model from before there were any does not name them.
+        extra_inputs=tuple(design.get("extra_inputs", ())),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from model.features import MODEL_COLUMNS, FloatArray, model_matrix
+from model.features import ABO_COLUMNS, MODEL_COLUMNS, FloatArray, model_matrix
 
 NEIGHBOURS = 5
 """k of SMOTE (Chawla 2002); a category with no more rows than that is not resampled."""
@@ -67,12 +67,14 @@ def _smote(
     Neighbours are found on standardised copies of the measured columns with medians in the gaps
     and indicators of missingness beside them. A synthetic value is missing where the nearer of
     its two parents' is; derived columns are computed anew, so that they fit the measured ones.
+    Two blood groups are as far apart as one standard deviation of a number.
     """
     from imblearn.over_sampling import SMOTE
 
     measured = [i for i, column in enumerate(MODEL_COLUMNS) if column.uses == (column.name,)]
     female = next(i for i, column in enumerate(MODEL_COLUMNS) if column.name == "is_female")
-    used = [i for i in (*measured, female) if np.isfinite(matrix[:, i]).any()]
+    groups = [i for i, column in enumerate(MODEL_COLUMNS) if column.name in ABO_COLUMNS]
+    used = [i for i in (*measured, female, *groups) if np.isfinite(matrix[:, i]).any()]
     largest = int(counts.max())
     wanted = {i: largest for i, count in enumerate(counts) if NEIGHBOURS < count < largest}
     if not wanted:
@@ -81,6 +83,8 @@ def _smote(
     centre = np.nanmedian(values, axis=0)
     scale = np.nanstd(values, axis=0)
     scale[scale == 0] = 1.0
+    # One of two columns is left and the other entered: two steps of 1/sqrt(2) are one of 1.
+    scale[np.isin(used, groups)] = np.sqrt(2.0)
     absent = np.isnan(values)
     filled = np.where(absent, 0.0, (values - centre) / scale)
     sampler = SMOTE(sampling_strategy=wanted, k_neighbors=NEIGHBOURS, random_state=seed)
@@ -95,6 +99,12 @@ def _smote(
             sex = np.where(column > 0.5, "female", "male").astype(object)
             sex[np.isnan(column)] = None
             columns["sex"] = sex
-        else:
+        elif i not in groups:
             columns[MODEL_COLUMNS[i].name] = column
+    present = [position for position, i in enumerate(used) if i in groups]
+    if present:
+        names = np.asarray([ABO_COLUMNS[MODEL_COLUMNS[used[p]].name] for p in present])
+        nearest = names[np.nan_to_num(synthetic[:, present]).argmax(axis=1)].astype(object)
+        nearest[np.isnan(synthetic[:, present]).any(axis=1)] = None
+        columns["abo_group"] = nearest
     return np.vstack([matrix, model_matrix(columns)]), np.asarray(labels, dtype=np.intp)

@@ -4,7 +4,7 @@ Clinical rules kept here: C1 (population), C5 (impossible, extreme, units never 
 (missing stays missing), C19 (every category is counted, covered or not).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model.errors import HistoryError
-from model.features import FEATURE, READINGS, FloatArray
+from model.features import EXTRA_INPUTS, FEATURE, READINGS, ROW_NAMES, FloatArray
 from model.population import ages_in_range
 from model.severity import SEVERITIES, parse_severity
 from model.training.cleaning_report import ACTIONS, CleaningReport, Finding
-from model.training.cleaning_values import NO_VALUE, read_number, read_orphacode, read_sexes
-from model.training.history import NUMERIC_COLUMNS, UNUSED_KNOWN, RawHistory
+from model.training.cleaning_values import (
+    NO_VALUE,
+    read_abo_groups,
+    read_number,
+    read_orphacode,
+    read_sexes,
+)
+from model.training.history import NUMERIC_COLUMNS, RawHistory
 from model.training.history_times import names_a_day, parse_times, zone_called
 
 BoolArray = NDArray[np.bool_]
@@ -26,17 +32,24 @@ CLEAN_COLUMNS: tuple[str, ...] = (
     "row",
     "patient_id",
     "recorded_at",
-    *NUMERIC_COLUMNS,
-    "sex",
+    *ROW_NAMES,
     "severity",
     "rare_code",
     "source",
 )
-"""Columns of a cleaned frame; `row` is the number in the file."""
+"""Columns of a cleaned frame, extra inputs only where the file has them; `row` is the number in
+the file."""
 
 _REPAIRS = frozenset(
-    {"quotation_marks", "range_mark", "unit_in_cell", "fahrenheit_stated", "decimal_mark"}
+    {"quotation_marks", "range_mark", "unit_in_cell", "fahrenheit_stated", "per_week_stated"}
+    | {"decimal_mark"}
 )
+_CODES: Mapping[str, Callable[[Iterable[str]], Mapping[str, str | None]]] = {
+    "sex": read_sexes,
+    "abo_group": read_abo_groups,
+    "rare_code": lambda cells: {cell: read_orphacode(cell) for cell in cells},
+}
+"""What the distinct cells of a column of codes mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +118,11 @@ def clean_history(
     columns["severity"] = _severity(text, require_severity, findings)
     numbers = _numbers(text, raw.decimal, findings)
     columns |= numbers
-    columns["sex"] = _coded("sex", text, findings)
-    columns["rare_code"] = _coded("rare_code", text, findings)
+    for name in _CODES:
+        columns[name] = _coded(name, text, findings)
     source = _or_missing(text.get("source"), raw.frame.index)
     columns["source"] = source.fillna(raw.source)
-    frame = pd.DataFrame(columns, index=raw.frame.index)[list(CLEAN_COLUMNS)]
+    frame = pd.DataFrame(columns, index=raw.frame.index)[_present(raw, CLEAN_COLUMNS)]
 
     age = numbers["age"]
     outside = np.isfinite(age) & ~ages_in_range(age, min_age, max_age)
@@ -139,9 +152,6 @@ def _report(
             f"{without_id:,} rows have no patient_id: each counts as its own patient, so rows of "
             "one person may stand on both sides of a split."
         )
-    ignored = [name for name in UNUSED_KNOWN if name in raw.frame]
-    if ignored:
-        notes.append(f"Known but not used by the model: {', '.join(ignored)}.")
     if raw.unused_columns:
         notes.append(f"Columns that nothing reads: {', '.join(raw.unused_columns)}.")
     counts = kept["severity"].value_counts()
@@ -160,10 +170,15 @@ def _report(
         population=population,
         categories={s.value: int(counts.get(s.value, 0)) for s in SEVERITIES},
         rare_rows=int(kept["rare_code"].notna().sum()),
-        missing_share={name: float(kept[name].isna().mean()) for name in (*NUMERIC_COLUMNS, "sex")},
+        missing_share={name: float(kept[name].isna().mean()) for name in _present(raw, ROW_NAMES)},
         findings=findings,
         notes=tuple(notes),
     )
+
+
+def _present(raw: RawHistory, names: Iterable[str]) -> list[str]:
+    """`names` without the extra inputs that the file does not have."""
+    return [name for name in names if name not in EXTRA_INPUTS or name in raw.frame]
 
 
 def _or_missing(cells: "pd.Series[str] | None", index: pd.Index) -> "pd.Series[str]":
@@ -282,16 +297,14 @@ def _unusable(values: dict[str, FloatArray]) -> Sequence[tuple[str, str, BoolArr
 
 
 def _coded(name: str, text: dict[str, "pd.Series[str]"], findings: _Findings) -> "pd.Series[str]":
-    """`sex` or `rare_code` in canonical form; unreadable codes are missing."""
+    """A column of codes (`_CODES`) in canonical form; unreadable codes are missing."""
     index = pd.Index(findings.rows)
     cells = _or_missing(text.get(name), index)
     distinct = [str(cell) for cell in cells.dropna().unique()]
-    meaning = (
-        read_sexes(distinct) if name == "sex" else {cell: read_orphacode(cell) for cell in distinct}
-    )
+    meaning = _CODES[name](distinct)
     unread = cells.isin([cell for cell, code in meaning.items() if code is None]).to_numpy()
     findings.add("kept_as_missing", name, "unknown_code", unread)
-    if name == "sex" and name in text:
+    if name in ROW_NAMES and name in text:
         findings.add("kept_as_missing", name, "empty", cells.isna().to_numpy())
     return cells.map(meaning).astype("str")
 
@@ -330,7 +343,7 @@ def _drop_duplicates(
         exact = raw.frame["recorded_at"].map(names_a_day).to_numpy(dtype=np.bool_)
         comparable = named & exact & frame["recorded_at"].notna().to_numpy() & ~findings.dropped
         same = np.zeros(len(frame), dtype=np.bool_)
-        values = [name for name in CLEAN_COLUMNS if name not in ("row", "source")]
+        values = [name for name in frame.columns if name not in ("row", "source")]
         same[comparable] = frame.loc[comparable, values].duplicated().to_numpy()
         findings.drop("", "duplicate", same)
     unsure = int((raw.repeated & ~sure & ~findings.dropped).sum())

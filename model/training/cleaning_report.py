@@ -35,6 +35,7 @@ REASONS: Mapping[str, str] = {
     "range_mark": 'mark for "out of range" taken off',
     "unit_in_cell": "unit taken off",
     "fahrenheit_stated": "stated in Fahrenheit: converted to Cel",
+    "per_week_stated": "stated in days a week: converted to d/mo",
     "decimal_mark": "decimal mark unlike the rest of the file",
     "extreme": "possible but extreme: used, worth a second look",
     "no_reading": "no vital sign in the row at all",

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from model.features import exercise_days_per_month, read_abo_group
+
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _LEADING = re.compile(r"([+-]?[0-9]+(?:[.,][0-9]+)?)\s*(\D.*)")
 _OTHER_DECIMAL = re.compile(r"[+-]?[0-9]+[.,][0-9]{1,2}")
@@ -41,9 +43,16 @@ _UNITS: Mapping[str, frozenset[str]] = {
         {"/min", "rpm", "bpm", "breaths/min", "{breaths}/min", "1/min", "min-1"}
     ),
     "oxygen_saturation": frozenset({"%", "percent"}),
+    "exercise_days": frozenset(
+        {"d/mo", "days/mo", "d/month", "days/month", "dayspermonth", "díasalmes", "diasalmes"}
+    ),
 }
 """Units that leave the number as it is: UCUM and what people write, lower case, no spaces."""
 _FAHRENHEIT = frozenset({"f", "°f", "of", "ºf", "degf", "[degf]", "fahrenheit"})
+_PER_WEEK = frozenset(
+    {"d/wk", "{days}/wk", "d/week", "days/wk", "days/week", "daysperweek"}
+    | {"díasporsemana", "diasporsemana", "díasalasemana", "diasalasemana"}
+)
 
 
 class ReadNumber(NamedTuple):
@@ -57,8 +66,8 @@ def read_number(cell: str, name: str, decimal: str) -> ReadNumber:
     """Read a cell of the input `name`; `decimal` is the decimal mark of its file.
 
     A plain number has no reason. Repaired: a unit of that input, a mark for "out of range",
-    quotation marks, the other decimal mark with one or two digits after it, Fahrenheit that says
-    so. Not a value: a bound ("<40"), two values in one cell, anything else.
+    quotation marks, the other decimal mark with one or two digits after it, Fahrenheit or days a
+    week that say so. Not a value: a bound ("<40"), two values in one cell, anything else.
     """
     text = unicodedata.normalize("NFKC", cell).strip()
     if not text:
@@ -78,22 +87,26 @@ def read_number(cell: str, name: str, decimal: str) -> ReadNumber:
     if match := _FLAGGED.fullmatch(bare):
         bare = match[1]
         reasons.append("range_mark")
-    fahrenheit = False
+    stated = ""
     if match := _LEADING.fullmatch(bare):
         unit = re.sub(r"\s", "", match[2]).casefold()
-        fahrenheit = name == "body_temperature" and unit in _FAHRENHEIT
-        if fahrenheit or unit in _UNITS[name]:
+        if name == "body_temperature" and unit in _FAHRENHEIT:
+            stated = "fahrenheit_stated"
+        elif name == "exercise_days" and unit in _PER_WEEK:
+            stated = "per_week_stated"
+        if stated or unit in _UNITS[name]:
             bare = match[1]
-            reasons.append("fahrenheit_stated" if fahrenheit else "unit_in_cell")
+            reasons.append(stated or "unit_in_cell")
     value = _plain(bare, decimal)
     if value is None and _OTHER_DECIMAL.fullmatch(bare):
         value = float(bare.replace(",", "."))
         reasons.append("decimal_mark")
     if value is None:
         return ReadNumber(None, "not_a_number")
-    if fahrenheit:
-        value = round((value - 32.0) / 1.8, 2)
-        return ReadNumber(value, "fahrenheit_stated")
+    if stated == "fahrenheit_stated":
+        return ReadNumber(round((value - 32.0) / 1.8, 2), stated)
+    if stated == "per_week_stated":
+        return ReadNumber(exercise_days_per_month(value), stated)
     return ReadNumber(value, reasons[0])
 
 
@@ -136,6 +149,21 @@ def read_sexes(cells: Iterable[str]) -> dict[str, str | None]:
             meanings[cell] = "other"
         else:
             meanings[cell] = "unknown" if text in _UNKNOWN else None
+    return meanings
+
+
+def read_abo_groups(cells: Iterable[str]) -> dict[str, str | None]:
+    """What each distinct cell of an `abo_group` column means; `None` for one that cannot be read.
+
+    A bare 0 is the letter O where the column names other groups in letters and never O: alone or
+    beside other numbers it may be a code.
+    """
+    meanings = {cell: read_abo_group(cell) for cell in set(cells)}
+    groups = set(meanings.values())
+    if {"A", "B", "AB"} & groups and "O" not in groups:
+        bare = [cell for cell in meanings if re.fullmatch(r"[0-9.]+", cell.strip())]
+        if all(cell.strip() == "0" for cell in bare):
+            meanings |= dict.fromkeys(bare, "O")
     return meanings
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from model.errors import TrainingError
+from model.features import EXTRA_INPUTS
 from model.severity import Severity
 
 ADULT = 18.0
@@ -50,6 +51,8 @@ class TrainingSettings:
     """Patients of the training part a category needs to be covered; with fewer it is named as
     not covered (C19)."""
     threads: int = 2
+    extra_inputs: tuple[str, ...] = ()
+    """Those of `EXTRA_INPUTS` to learn from, where the history has them."""
 
     def __post_init__(self) -> None:
         """Check every setting."""
@@ -83,6 +86,11 @@ class TrainingSettings:
         )
         _require(1 <= self.max_rounds <= 1_000, "There must be 1 to 1,000 boosting rounds.")
         _require(self.threads >= 1, "There must be at least one thread.")
+        _require(
+            set(self.extra_inputs) <= set(EXTRA_INPUTS)
+            and len(set(self.extra_inputs)) == len(self.extra_inputs),
+            f"Extra inputs are {' and '.join(EXTRA_INPUTS)}, each at most once.",
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON types."""

@@ -19,19 +19,15 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from model.errors import HistoryError
-from model.features import CORE, FEATURES
+from model.features import CORE, FEATURES, ROW_NAMES
 from model.training.delimited_text import TextTable, read_delimited
 from model.training.history_times import has_clock, lacks_offset, zone_called
 
 NUMERIC_COLUMNS: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
-UNUSED_KNOWN: tuple[str, ...] = ("abo_group", "exercise_days")
-"""Columns of the product that the model does not use: read without complaint, and left."""
 HISTORY_COLUMNS: tuple[str, ...] = (
     "patient_id",
     "recorded_at",
-    *NUMERIC_COLUMNS,
-    "sex",
-    *UNUSED_KNOWN,
+    *ROW_NAMES,
     "severity",
     "rare_code",
     "source",
@@ -52,6 +48,8 @@ _OFTEN_CALLED: Mapping[str, tuple[str, ...]] = {
     "respiratory_rate": ("rr", "resprate", "resp_rate", "fr"),
     "oxygen_saturation": ("spo2", "o2sat", "sao2", "sat"),
     "sex": ("gender", "sexo"),
+    "abo_group": ("abo", "blood_group", "blood_type", "grupo_sanguineo"),
+    "exercise_days": ("exercise", "exercise_days_per_month", "dias_ejercicio"),
     "severity": ("severity5", "label", "category", "gravedad"),
     "rare_code": ("orpha", "orphacode"),
 }

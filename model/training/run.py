@@ -15,7 +15,13 @@ from model.artefact import Artefact, write
 from model.evaluation.metrics import Metric, evaluate
 from model.evaluation.report import as_records
 from model.explanation import Calibration
-from model.features import FEATURE, MODEL_COLUMNS, FloatArray
+from model.features import (
+    EXTRA_INPUTS,
+    MODEL_COLUMNS,
+    READINGS,
+    FloatArray,
+    extra_inputs_of,
+)
 from model.operating import OperatingPoint, decide
 from model.prediction_sets import PredictionSets, fit_prediction_sets
 from model.rarity import Rarity, fit_rarity
@@ -96,7 +102,7 @@ def _train(
     eligible = eligible_rows(frame, settings, simulated=data.simulated)
     parts = split(eligible.frame)
     classes = covered_categories(eligible.severity, parts, settings)
-    rows = _Rows.of(eligible, parts, classes)
+    rows = _Rows.of(eligible, parts, classes, settings.extra_inputs)
     columns = usable_columns(rows.matrix[rows.part(TRAIN)])
 
     step = rows.part(TRAIN)
@@ -120,6 +126,7 @@ def _train(
     metrics = _held_out_metrics(rows, finish, classes, settings)
     say("writing the model", 0.98)
     report = _report(eligible, parts, rows, classes) | {
+        "extra_inputs": list(extra_inputs_of(columns)),
         "columns": list(columns),
         "columns_not_used": [c.name for c in MODEL_COLUMNS if c.name not in columns],
         "chosen": chosen.name,
@@ -128,6 +135,7 @@ def _train(
         "operating_points": {code.value: asdict(p) for code, p in finish.points.items()},
         "metrics": as_records(metrics),
     }
+    report["notes"] += _unused_extras(eligible.frame, settings, columns)
     artefact = Artefact(
         estimator=fitted.estimator,
         columns=columns,
@@ -158,9 +166,17 @@ class _Rows:
     times: "pd.Series[pd.Timestamp] | None"
 
     @classmethod
-    def of(cls, eligible: Eligible, parts: Split, classes: tuple[Severity, ...]) -> "_Rows":
+    def of(
+        cls,
+        eligible: Eligible,
+        parts: Split,
+        classes: tuple[Severity, ...],
+        extra_inputs: tuple[str, ...],
+    ) -> "_Rows":
+        """Rows of the covered categories; extra inputs not asked for count as missing."""
         covered = np.asarray([code in classes for code in eligible.severity], dtype=bool)
-        frame = eligible.frame[covered]
+        unasked = [name for name in EXTRA_INPUTS if name not in extra_inputs]
+        frame = eligible.frame[covered].drop(columns=unasked, errors="ignore")
         outcome = [classes.index(code) for code in eligible.severity[covered]]
         return cls(
             frame_matrix(frame),
@@ -212,7 +228,8 @@ def _finish(
     sets = fit_prediction_sets(
         probabilities[calibrating], rows.outcome[calibrating], settings.coverage
     )
-    names = tuple(name for name in columns if name in FEATURE)
+    # Atypicality is about measurements: days of exercise are no reason to measure again.
+    names = tuple(name for name in columns if name in ("age", *READINGS))
     inputs = select(rows.matrix, names)
     rarity = fit_rarity(names, inputs[rows.part(TRAIN)], inputs[calibrating])
     thresholds = {code: point.threshold for code, point in points.items()}
@@ -278,6 +295,23 @@ def _report(
     }
 
 
+def _unused_extras(
+    frame: pd.DataFrame, settings: TrainingSettings, columns: tuple[str, ...]
+) -> list[str]:
+    """What is to be said of extra inputs that are there or asked for, and not learnt from."""
+    used, notes = extra_inputs_of(columns), []
+    for name in EXTRA_INPUTS:
+        if name in settings.extra_inputs and name not in used:
+            notes.append(
+                f"{name} was asked for and is not used: too few rows have it, or all have the same."
+            )
+        elif name not in used and name in frame and frame[name].notna().any():
+            notes.append(
+                f"{name} is there and not used, for it was not asked for (--extra-input {name})."
+            )
+    return notes
+
+
 def _attributes(
     report: Mapping[str, Any],
     rows: _Rows,
@@ -304,6 +338,7 @@ def _attributes(
         "patient_parts": RULE,
         **{name: report[name] for name in ("rows", "parts", "rows_by_category", "held_out_from")},
         "rows_without_patient": report["rows_without_patient"],
+        "extra_inputs": report["extra_inputs"],
         "notes": report["notes"],
         "cleaning": dict(data.cleaning),
     }

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from model.features import ROW_NAMES
+from model.features import EXTRA_INPUTS, ROW_NAMES
 
 TRAIN, TUNING, CALIBRATION, HELD_OUT = "train", "tuning", "calibration", "held_out"
 RESERVED, EARLIER = "reserved_by_hash", "earlier_rows_of_held_out_patients"
@@ -61,7 +61,7 @@ def patient_keys(frame: pd.DataFrame) -> NDArray[np.object_]:
 
     A row without one is a patient of its own: its key is a hash of what it says and of how many
     rows before it say the same, so that it stays when rows, or columns that it has nothing in,
-    are added.
+    are added. Extra inputs are left out of it: histories were divided before they were read.
     """
     keys = np.full(len(frame), None, dtype=object)
     if "patient_id" in frame:
@@ -70,7 +70,8 @@ def patient_keys(frame: pd.DataFrame) -> NDArray[np.object_]:
         keys[known] = [_as_text(value) for value in given[known]]
     alone = np.asarray([key is None for key in keys])
     if alone.any():
-        names = [n for n in (*ROW_NAMES, "recorded_at", "severity", "source") if n in frame]
+        inputs = [name for name in ROW_NAMES if name not in EXTRA_INPUTS]
+        names = [n for n in (*inputs, "recorded_at", "severity", "source") if n in frame]
         rows = frame.loc[alone, names].itertuples(index=False)
         content = pd.Series([_content(names, row) for row in rows])
         repeat = content.groupby(content).cumcount()

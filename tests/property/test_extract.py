@@ -15,9 +15,25 @@ from fhir_mapping.errors import WrongPatientError
 from fhir_mapping.extract import extract
 from fhir_mapping.readings import Extraction
 from fhir_mapping.units import convert
-from model.features import READINGS, ROW_NAMES, is_possible
+from model.features import (
+    ABO_GROUPS,
+    EXTRA_INPUTS,
+    READINGS,
+    ROW_NAMES,
+    exercise_days_per_month,
+    is_possible,
+)
+from model.training.cleaning_values import read_abo_groups, read_number
 from tests.support.builders import Json, bundle, condition, encounter, observation, patient, raw
-from tests.support.strategies import NOW, UNITS, damaged, json_values, observations, times
+from tests.support.strategies import (
+    NOW,
+    UNITS,
+    damaged,
+    extra_observations,
+    json_values,
+    observations,
+    times,
+)
 
 AFTER = times(timedelta(minutes=6), timedelta(days=3))
 """Beyond the allowed clock skew."""
@@ -32,17 +48,28 @@ def chart(*resources: object, **more: Any) -> Extraction:
 
 
 def check(found: Extraction) -> None:
-    """What every extraction promises."""
+    """What every extraction without extra inputs promises."""
+    check_all(found, tuple(name for name in ROW_NAMES if name not in EXTRA_INPUTS))
+    assert {found.row.value(name) for name in EXTRA_INPUTS} == {None}
+    for reading in found.readings:
+        assert timedelta(minutes=-5) <= NOW - reading.time <= timedelta(hours=24)
+
+
+def check_all(found: Extraction, asked: tuple[str, ...] = ROW_NAMES) -> None:
+    """What every extraction of these inputs promises."""
     read = {reading.feature: reading.value for reading in found.readings}
     missing = [m.feature for m in found.missing]
-    for name in ROW_NAMES:
+    for name in asked:
         assert (found.row.value(name) is None) == (name in missing)
-    for name in READINGS:
+    for name in (*READINGS, *EXTRA_INPUTS):
         assert found.row.value(name) == read.get(name)
-    assert [n for n in ROW_NAMES if n in missing] == missing
+    assert [n for n in asked if n in missing] == missing
+    assert [n for n in ROW_NAMES if n in read] == list(read)
     for reading in found.readings:
-        assert is_possible(reading.feature, reading.value)
-        assert timedelta(minutes=-5) <= NOW - reading.time <= timedelta(hours=24)
+        if isinstance(reading.value, str):
+            assert (reading.feature, reading.value in ABO_GROUPS) == ("abo_group", True)
+        else:
+            assert is_possible(reading.feature, reading.value)
 
 
 @given(json_values)
@@ -111,6 +138,84 @@ def test_the_order_of_entries_changes_nothing(
     assert chart(*shuffled) == chart(*resources)
 
 
+KEYS = ("vitals", "blood_group", "exercise")
+
+
+def asked_chart(placed: list[tuple[str, Json]]) -> Extraction:
+    """A chart with extra inputs, each resource under the key that it was placed under."""
+    sent = {key: raw(bundle(*(r for k, r in placed if k == key))) for key in KEYS}
+    return extract(
+        {"patient": raw(patient()), **sent},
+        patient_id="p1",
+        fhir_server=None,
+        prediction_time=NOW,
+        extra_inputs=EXTRA_INPUTS,
+    )
+
+
+@pytest.mark.requirement("R22")
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(KEYS),
+            observations() | extra_observations() | damaged(extra_observations()),
+        ),
+        max_size=8,
+    ),
+    st.randoms(use_true_random=False),
+    st.data(),
+)
+def test_neither_order_nor_key_of_extra_inputs_changes_anything(
+    placed: list[tuple[str, Json]], shuffle: random.Random, data: st.DataObject
+) -> None:
+    found = asked_chart(placed)
+    check_all(found)
+    shuffled = [(data.draw(st.sampled_from(KEYS)), resource) for _, resource in placed]
+    shuffle.shuffle(shuffled)
+    other = asked_chart(shuffled)
+    assert other == found
+
+
+@given(st.lists(observations(), max_size=5), st.lists(extra_observations(), max_size=5))
+def test_extra_inputs_change_no_vital_sign(vitals: list[Json], extras: list[Json]) -> None:
+    plain, more = chart(*vitals), asked_chart([("vitals", r) for r in (*vitals, *extras)])
+    for name in READINGS:
+        assert more.row.value(name) == plain.row.value(name)
+    assert more.row.minutes_before == plain.row.minutes_before
+    unasked = chart(*vitals, *extras)
+    assert (unasked.row, unasked.readings, unasked.missing) == (
+        plain.row,
+        plain.readings,
+        plain.missing,
+    )
+
+
+@given(st.floats(0, 7), st.floats(0, 7))
+def test_more_days_a_week_are_no_fewer_days_a_month(some: float, other: float) -> None:
+    fewer, more = sorted((some, other))
+    assert 0 <= exercise_days_per_month(fewer) <= exercise_days_per_month(more) <= 30
+
+
+@given(st.integers(0, 70))
+def test_days_a_week_come_back_from_days_a_month(tenths: int) -> None:
+    per_week = tenths / 10
+    per_month = exercise_days_per_month(per_week)
+    assert round(per_month * 7 / 30, 1) == per_week
+    assert convert("exercise_days", per_week, None, UCUM, "d/wk") == per_month
+    assert read_number(f"{per_week} d/wk", "exercise_days", ".").value == per_month
+    # What is exported reads back as it is.
+    assert convert("exercise_days", per_month, None, UCUM, "d/mo") == per_month
+    assert read_number(repr(per_month), "exercise_days", ".").value == per_month
+
+
+@given(st.sampled_from(ABO_GROUPS), st.sampled_from(["", "+", " Rh-", " neg", " Rh(D) positive"]))
+def test_a_blood_group_reads_the_same_from_fhir_and_from_history(group: str, rh: str) -> None:
+    text = group + rh
+    sent = observation("883-9", None, at=NOW, valueString=text)
+    assert asked_chart([("vitals", sent)]).row.abo_group == group
+    assert read_abo_groups([text]) == {text: group}
+
+
 @given(st.lists(observations(), max_size=6), st.lists(observations(AFTER), min_size=1, max_size=4))
 def test_c7_nothing_after_the_prediction_time_changes_the_row(
     resources: list[Json], later: list[Json]
@@ -135,7 +240,7 @@ def test_c4_both_pressures_are_of_one_time(resources: list[Json]) -> None:
     if {"systolic_bp", "diastolic_bp"} <= set(read):
         systolic, diastolic = read["systolic_bp"], read["diastolic_bp"]
         assert systolic.time == diastolic.time
-        assert systolic.value > diastolic.value
+        assert systolic.value > diastolic.value  # type: ignore[operator]  # both are numbers
 
 
 @given(st.lists(observations(), min_size=1, max_size=8))

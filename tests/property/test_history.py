@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import HistoryError
-from model.features import READINGS, is_possible
+from model.features import ABO_GROUPS, EXTRA_INPUTS, READINGS, is_possible
 from model.training.cleaning import clean_history
 from model.training.cleaning_values import read_number
 from model.training.history import NUMERIC_COLUMNS, read_history
 
-COLUMNS = (*NUMERIC_COLUMNS, "sex", "severity")
+COLUMNS = (*NUMERIC_COLUMNS, "abo_group", "sex", "severity")
 
 plausible = st.tuples(
     st.integers(180, 950).map(lambda tenths: tenths / 10),
@@ -26,6 +26,8 @@ plausible = st.tuples(
     st.integers(30, 99),
     st.integers(6, 50),
     st.integers(60, 100),
+    st.integers(0, 300).map(lambda tenths: tenths / 10),
+    st.sampled_from(["A", "B", "AB", "O"]),
     st.sampled_from(["F", "M"]),
     st.sampled_from(["not-ill", "mild", "acute", "chronic", "terminal"]),
 )
@@ -66,19 +68,20 @@ def test_the_dress_of_a_file_does_not_change_its_values(
         cleaned = clean_history(raw)
     assert (raw.separator, raw.decimal) == (delimiter, decimal)
     numbers = cleaned.frame[list(NUMERIC_COLUMNS)].to_numpy()
-    expected = [[float(cell) for cell in row[:7]] for row in rows]  # type: ignore[arg-type] # numbers
+    expected = [[float(cell) for cell in row[:8]] for row in rows]  # type: ignore[arg-type] # numbers
     np.testing.assert_array_equal(numbers, expected)
-    assert cleaned.frame["severity"].tolist() == [row[8] for row in rows]
+    assert cleaned.frame["abo_group"].tolist() == [row[8] for row in rows]
+    assert cleaned.frame["severity"].tolist() == [row[10] for row in rows]
     assert not any(cleaned.report.count(a) for a in ("dropped", "repaired", "kept_as_missing"))
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.lists(st.lists(any_cell, min_size=9, max_size=9), min_size=1, max_size=8))
+@given(rows=st.lists(st.lists(any_cell, min_size=11, max_size=11), min_size=1, max_size=8))
 def test_c5_cleaned_values_are_possible_and_every_row_is_accounted_for(
     rows: list[list[str]],
 ) -> None:
-    cells = [["54", *row[1:8], "mild"] for row in rows[:-1]] + [["54", *rows[-1][1:]]]
-    cells.append(["54", "80", "36.7", "120", "70", "16", "98", "F", "mild"])
+    cells = [["54", *row[1:10], "mild"] for row in rows[:-1]] + [["54", *rows[-1][1:]]]
+    cells.append(["54", "80", "36.7", "120", "70", "16", "98", "12", "A", "F", "mild"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "history.csv"
         write(path, cells, ",", "utf-8")
@@ -91,7 +94,8 @@ def test_c5_cleaned_values_are_possible_and_every_row_is_accounted_for(
         assert all(is_possible(name, value) for value in frame[name].dropna())
     assert not (frame["systolic_bp"] <= frame["diastolic_bp"]).any()
     said = {(e.row, e.column) for e in report if e.action == "kept_as_missing"}
-    for name in READINGS:
+    assert set(frame["abo_group"].dropna()) <= set(ABO_GROUPS)
+    for name in (*READINGS, *EXTRA_INPUTS):
         missing = frame.loc[frame[name].isna(), "row"]
         assert all((row, name) in said for row in missing)
 

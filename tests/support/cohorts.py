@@ -48,3 +48,19 @@ def small_cohort(
         days = pd.to_timedelta(rng.integers(0, 1000, rows), unit="D")
         frame["recorded_at"] = pd.Timestamp("2020-01-01", tz="UTC") + days
     return frame
+
+
+def with_extra_inputs(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The same rows with `abo_group` and `exercise_days`, a fifth of each missing.
+
+    Invented: the not ill exercise most, and the chronically ill are more often of group A.
+    """
+    rng = np.random.default_rng(seed)
+    rows = len(frame)
+    well, chronic = frame["severity"] == "not-ill", frame["severity"] == "chronic"
+    days = np.clip(np.round(rng.normal(np.where(well, 20, 6), 5, rows)), 0, 30)
+    groups = rng.choice(["A", "B", "AB", "O"], rows, p=[0.35, 0.15, 0.05, 0.45]).astype(object)
+    groups[chronic & (rng.random(rows) < 0.4)] = "A"
+    days[rng.random(rows) < 0.2] = np.nan
+    groups[rng.random(rows) < 0.2] = None
+    return frame.assign(abo_group=groups, exercise_days=days)

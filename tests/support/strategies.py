@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.support.builders import Json, blood_pressure, observation
+from tests.support.builders import SNOMED, Json, blood_pressure, concept, observation
 
 NOW = datetime(2026, 3, 7, 12, tzinfo=UTC)
 """The prediction time the strategies below are made around."""
@@ -22,6 +22,13 @@ UNITS: dict[str, tuple[str, tuple[float, float]]] = {
     "59408-5": ("%", (50, 100)),
 }
 """LOINC code → its UCUM unit and a range of values that may be used."""
+
+_GROUPS: tuple[Json, ...] = (
+    {"valueCodeableConcept": concept("LA19710-5")},
+    {"valueCodeableConcept": concept("278152006", system=SNOMED)},
+    {"valueString": "A Rh-"},
+    {"valueString": "O+"},
+)
 
 STATUSES = ("final", "amended", "corrected", "preliminary")
 
@@ -82,6 +89,21 @@ def observations(
     unit, (low, high) = UNITS[code]
     tenths = draw(st.integers(int(low * 10), int(high * 10)))
     return observation(code, tenths / 10, unit, **more)
+
+
+@st.composite
+def extra_observations(draw: st.DrawFn) -> Json:
+    """A valid blood group or number of exercise days of the patient, of the last two years."""
+    more: Json = {
+        "at": draw(times(timedelta(days=-730))),
+        "id": draw(st.text("abc123", min_size=1, max_size=3)),
+        "status": draw(st.sampled_from(STATUSES)),
+    }
+    if draw(st.booleans()):
+        days = draw(st.integers(0, 70)) / 10
+        return observation("89555-7", days, "d/wk", **more)
+    code, value = draw(st.sampled_from(["882-1", "883-9"])), draw(st.sampled_from(_GROUPS))
+    return observation(code, None, **more, **value)
 
 
 @st.composite

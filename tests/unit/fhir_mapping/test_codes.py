@@ -3,18 +3,24 @@
 from fhir_mapping.codes import (
     BLOOD_PRESSURE,
     ENCOUNTER_CLASSES,
+    EXTRA_LOOKBACK,
+    EXTRA_PREFETCH,
     INVASIVE,
     LOINC_SYSTEMS,
     MEANING,
     PREGNANCY_STATUS,
     RANK,
 )
-from model.features import READINGS
+from model.features import EXTRA_INPUTS, READINGS
 
 
 def test_every_measured_input_has_a_code_and_every_code_an_input() -> None:
     others = {BLOOD_PRESSURE, INVASIVE, PREGNANCY_STATUS}
-    assert set(MEANING.values()) == set(READINGS) | others
+    assert set(MEANING.values()) == set(READINGS) | set(EXTRA_INPUTS) | others
+
+
+def test_every_extra_input_has_a_prefetch_key_and_a_look_back() -> None:
+    assert set(EXTRA_PREFETCH) == set(EXTRA_LOOKBACK) == set(EXTRA_INPUTS)
 
 
 def test_c6_heart_rate_8867_4_is_preferred() -> None:

@@ -24,13 +24,38 @@ NOBODY = PatientFacts(
 )
 
 
-def read(value: object, at: datetime = NOW) -> PatientReading:
+def read(value: object, at: datetime = NOW, tags: tuple[str, ...] = ()) -> PatientReading:
     return read_patient(
         read_contents(None if value is ... else raw(value)),
         patient_id="p1",
         matcher=PatientMatcher("p1", "https://ehr.example/fhir"),
         prediction_time=at,
+        test_patient_tags=tags,
     )
+
+
+@pytest.mark.parametrize(
+    ("tag", "labels", "expected"),
+    [
+        ("urn:site|demo", [{"system": "urn:site", "code": "demo"}], True),
+        ("urn:site|demo", [5, {"code": "x"}, {"system": "urn:site", "code": "demo"}], True),
+        ("urn:site|demo", [{"system": "urn:other", "code": "demo"}], False),
+        ("urn:site|demo", [{"code": "demo"}], False),
+        ("urn:site|demo", [{"system": "urn:site", "code": "Demo"}], False),
+        ("demo", [{"system": "urn:other", "code": "demo"}], True),
+        ("|demo", [{"code": "demo"}], True),
+        ("|demo", [{"system": "urn:other", "code": "demo"}], False),
+        ("urn:a|b|demo", [{"system": "urn:a|b", "code": "demo"}], True),
+        ("", [{"system": "urn:site", "code": "demo"}, {}], False),
+    ],
+)
+def test_c2_a_site_marks_its_own_test_patients(
+    tag: str, labels: list[object], expected: bool
+) -> None:
+    sent = patient(meta={"tag": labels})
+    assert read(sent, tags=("urn:none|x", tag)).facts.test_patient is expected
+    assert not read(sent).facts.test_patient
+    assert not read(patient(meta={"security": labels}), tags=(tag,)).facts.test_patient
 
 
 @pytest.mark.parametrize(

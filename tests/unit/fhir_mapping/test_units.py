@@ -28,6 +28,11 @@ from fhir_mapping.units import convert, received_unit
         ("oxygen_saturation", 97, "%{saturation}", 97),
         ("oxygen_saturation", 0.97, "1", 97.0),
         ("oxygen_saturation", 1, "1", 100.0),
+        # 3 d/wk x 30/7 = 12.857
+        ("exercise_days", 3, "d/wk", 12.86),
+        ("exercise_days", 3, "{days}/wk", 12.86),
+        ("exercise_days", 7, "d/wk", 30.0),
+        ("exercise_days", 12.5, "d/mo", 12.5),
     ],
 )
 def test_converts_ucum_codes(feature: str, value: float, code: str, expected: float) -> None:
@@ -56,6 +61,10 @@ def test_converts_ucum_codes(feature: str, value: float, code: str, expected: fl
         # 10 kPa x 7.500617 = 75.00617
         ("diastolic_bp", 10, "KPA", 75.01),
         ("oxygen_saturation", 97, "percent", 97),
+        ("exercise_days", 3, "d/wk", 12.86),
+        ("exercise_days", 3, "d/week", 12.86),
+        ("exercise_days", 3, "Days per week", 12.86),
+        ("exercise_days", 12, "days/month", 12),
     ],
 )
 def test_converts_units_given_as_text(
@@ -89,6 +98,10 @@ def test_c5_a_missing_unit_is_never_guessed() -> None:
         ("systolic_bp", "%"),
         ("oxygen_saturation", "mm[Hg]"),
         ("oxygen_saturation", "1/min"),
+        ("exercise_days", "d"),
+        ("exercise_days", "min/wk"),
+        ("exercise_days", "/min"),
+        ("heart_rate", "d/wk"),
         # An annotation is printable ASCII, so that nothing else gets into records.
         ("heart_rate", "{bea\x00ts}/min"),
         ("heart_rate", "{" + "b" * 1000 + "}/min"),

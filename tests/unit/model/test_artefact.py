@@ -144,7 +144,7 @@ def test_a_new_optional_feature_leaves_old_models_loadable(
 ) -> None:
     used = set(json.loads((KEPT / "features.json").read_text("utf-8"))["columns"])
     assert not used & {"respiratory_rate", "oxygen_saturation", "is_female"}
-    added = ModelColumn("exercise_days", ("exercise_days",), ("age",))
+    added = ModelColumn("pack_years", ("pack_years",), ("age",))
     monkeypatch.setattr(features, "MODEL_COLUMNS", (added, *MODEL_COLUMNS))
     assert load(KEPT)[1] == KEPT_CHECKSUM
 

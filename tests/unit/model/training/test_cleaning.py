@@ -8,9 +8,15 @@ import pandas as pd
 import pytest
 
 from model.errors import HistoryError
+from model.features import EXTRA_INPUTS
 from model.training.cleaning import CLEAN_COLUMNS, CleanedHistory, clean_history
 from model.training.cleaning_report import ACTIONS, REASONS, Entry
-from model.training.cleaning_values import read_number, read_orphacode, read_sexes
+from model.training.cleaning_values import (
+    read_abo_groups,
+    read_number,
+    read_orphacode,
+    read_sexes,
+)
 from model.training.history import read_history
 
 DEFAULTS = {
@@ -48,7 +54,8 @@ def entries(cleaned: CleanedHistory) -> list[tuple[int, str, str, str]]:
 
 def test_a_clean_row_becomes_typed_and_nothing_is_said(tmp_path: Path) -> None:
     cleaned = clean(tmp_path, {"recorded_at": "2020-01-02T10:00:00Z", "severity": "Not_Ill"})
-    assert tuple(cleaned.frame.columns) == CLEAN_COLUMNS
+    assert tuple(cleaned.frame.columns) == tuple(c for c in CLEAN_COLUMNS if c not in EXTRA_INPUTS)
+    assert not set(EXTRA_INPUTS) & set(cleaned.report.missing_share)
     assert str(cleaned.frame["recorded_at"].dtype) == "datetime64[us, UTC]"
     row = cleaned.frame.loc[0]
     assert row["row"] == 1
@@ -73,6 +80,12 @@ def test_a_clean_row_becomes_typed_and_nothing_is_said(tmp_path: Path) -> None:
         ("39.1 H", "body_temperature", 39.1, "range_mark"),
         ('="72"', "heart_rate", 72.0, "quotation_marks"),
         ("98.6 F", "body_temperature", 37.0, "fahrenheit_stated"),
+        ("12", "exercise_days", 12.0, None),
+        ("12 days/month", "exercise_days", 12.0, "unit_in_cell"),
+        # 3 x 30/7 = 12.857
+        ("3 d/wk", "exercise_days", 12.86, "per_week_stated"),
+        ("3 days per week", "exercise_days", 12.86, "per_week_stated"),
+        ("3 d/wk", "heart_rate", None, "not_a_number"),
         ("", "heart_rate", None, "empty"),
         ("n/a", "heart_rate", None, "marked_missing"),
         ("-", "heart_rate", None, "marked_missing"),
@@ -337,9 +350,36 @@ def test_unknown_sex_and_rare_codes_are_kept_as_missing(tmp_path: Path) -> None:
     assert cleaned.report.rare_rows == 1
 
 
-def test_known_columns_the_model_does_not_use_are_said(tmp_path: Path) -> None:
-    cleaned = clean(tmp_path, {"abo_group": "A", "exercise_days": "3"})
-    assert "Known but not used by the model: abo_group, exercise_days." in cleaned.report.notes
+def test_extra_inputs_are_read_checked_and_counted(tmp_path: Path) -> None:
+    cells = [("A", "3"), ("O Rh-", "0"), ("ab pos", "31"), ("A or B", "-9"), ("", "8 d/wk")]
+    cleaned = clean(tmp_path, *({"abo_group": a, "exercise_days": d} for a, d in cells))
+    assert tuple(cleaned.frame.columns) == CLEAN_COLUMNS
+    assert cleaned.frame["abo_group"].fillna("").tolist() == ["A", "O", "AB", "", ""]
+    assert cleaned.frame["exercise_days"].fillna(-1).tolist() == [3.0, 0.0, -1, -1, -1]
+    assert entries(cleaned) == [
+        (3, "kept_as_missing", "exercise_days", "impossible"),
+        (4, "kept_as_missing", "exercise_days", "sentinel"),
+        (4, "kept_as_missing", "abo_group", "unknown_code"),
+        (5, "repaired", "exercise_days", "per_week_stated"),
+        (5, "kept_as_missing", "exercise_days", "impossible"),
+        (5, "kept_as_missing", "abo_group", "empty"),
+    ]
+    assert cleaned.report.missing_share["abo_group"] == 0.4
+    assert cleaned.report.missing_share["exercise_days"] == 0.6
+
+
+@pytest.mark.parametrize(
+    ("cells", "zero"),
+    [
+        (["A", "B", "0"], "O"),
+        (["A+", "0", "0+"], None),  # the file has other ways to say O
+        (["A", "0", "O"], None),
+        (["A", "0", "1"], None),  # codes
+        (["0"], None),
+    ],
+)
+def test_a_bare_zero_is_group_o_only_among_letters(cells: list[str], zero: str | None) -> None:
+    assert read_abo_groups(cells)["0"] == zero
 
 
 def test_report_as_json_and_text(tmp_path: Path) -> None:

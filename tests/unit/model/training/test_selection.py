@@ -93,6 +93,7 @@ def test_columns_that_are_hardly_observed_or_always_the_same_are_not_used() -> N
     assert set(names) == {column.name for column in MODEL_COLUMNS} - {
         "respiratory_rate",
         "oxygen_saturation",
+        *("is_abo_a", "is_abo_b", "is_abo_ab", "is_abo_o", "exercise_days"),
     }
     frame.loc[:50, "respiratory_rate"] = 18.0 + np.arange(51) % 5
     assert "respiratory_rate" in usable_columns(frame_matrix(frame))
