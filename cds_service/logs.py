@@ -55,5 +55,6 @@ def configure_logs(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("uvicorn.access").disabled = True
-    for name in ("alembic", "mlflow", "git"):
+    # httpx logs URLs, httpcore the headers of every answer: both may name a patient.
+    for name in ("alembic", "mlflow", "git", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

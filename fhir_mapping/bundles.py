@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from fhir_mapping.elements import Element, Raw, decode
+from fhir_mapping.elements import UNREADABLE, Element, Raw, decode
 
 
 class PrefetchState(StrEnum):
@@ -53,6 +53,7 @@ class Contents:
 
 class _Link(Element):
     relation: str | None = None
+    url: str | None = None
 
 
 class _Search(Element):
@@ -137,6 +138,28 @@ def read_contents(raw: Raw | Sequence[Raw] | None) -> Contents:
     )
 
 
+def next_link(raw: Raw) -> str | None:
+    """Where the page after this Bundle is; "" where it says that there is one but not where."""
+    bundle = decode(raw, _Bundle) or _loose(raw)
+    if bundle is None or bundle.resource_type != "Bundle":
+        return None
+    following = (link.url or "" for link in bundle.link or () if link.relation == "next")
+    return next(following, None)
+
+
+def without_links(raw: Raw) -> bytes:
+    """The same Bundle without its links, once the pages they lead to are there too.
+
+    One that cannot be taken apart stays as it is, and so counts as cut short.
+    """
+    try:
+        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except UNREADABLE:
+        return bytes(raw)
+    members.pop("link", None)
+    return msgspec.json.encode(members)
+
+
 def _together(several: Sequence[Contents]) -> Contents:
     usable = [c for c in several if c.state in (PrefetchState.BUNDLE, PrefetchState.RESOURCE)]
     failed = [c for c in several if c.state in _FAILED]
@@ -144,9 +167,11 @@ def _together(several: Sequence[Contents]) -> Contents:
         return next(iter(failed or several), Contents(PrefetchState.ABSENT))
     if len(several) == 1:
         return usable[0]
+    # One resource may come under two keys; it is one all the same.
+    entries = {bytes(entry.raw): entry for contents in several for entry in contents.entries}
     return Contents(
         PrefetchState.BUNDLE,
-        tuple(entry for contents in several for entry in contents.entries),
+        tuple(entries.values()),
         unreadable_entries=sum(c.unreadable_entries for c in several),
         cut_short=bool(failed) or any(c.cut_short for c in usable),
     )
@@ -162,11 +187,14 @@ def _loose(raw: Raw) -> _Bundle | None:
     if bundle is None:
         return None
     links = bundle.link if isinstance(bundle.link, list) else []
-    has_next = any(isinstance(link, dict) and link.get("relation") == "next" for link in links)
+    following = [
+        link for link in links if isinstance(link, dict) and link.get("relation") == "next"
+    ]
+    urls = [url for link in following if isinstance(url := link.get("url"), str)]
     return _Bundle(
         bundle.resource_type,
         bundle.total,
-        [_Link("next")] if has_next else None,
+        [_Link("next", urls[0] if urls else None)] if following else None,
         [decode(entry, _BundleEntry) or _BundleEntry() for entry in bundle.entry or ()],
     )
 

@@ -5,7 +5,13 @@ import json
 import msgspec
 import pytest
 
-from fhir_mapping.bundles import PrefetchState, prefetch_state, read_contents
+from fhir_mapping.bundles import (
+    PrefetchState,
+    next_link,
+    prefetch_state,
+    read_contents,
+    without_links,
+)
 from tests.support.builders import (
     bundle,
     epic_empty_search,
@@ -97,3 +103,27 @@ def test_c7_a_next_page_means_cut_short() -> None:
 def test_c7_a_search_that_failed_in_part_means_cut_short() -> None:
     assert read_contents(raw(bundle(observation(), operation_outcome("error")))).cut_short
     assert not read_contents(raw(bundle(observation(), operation_outcome("warning")))).cut_short
+
+
+def test_the_next_link_of_a_bundle() -> None:
+    assert next_link(raw(bundle(next_url="https://x.example/p2"))) == "https://x.example/p2"
+    assert next_link(raw(bundle(link=[{"relation": "next"}]))) == ""
+    assert next_link(raw(bundle(link=[{"relation": "next", "url": 5}, 7]))) == ""
+    assert next_link(raw(bundle(link=[{"relation": "self", "url": "x"}]))) is None
+    assert next_link(raw({"resourceType": "Patient", "link": [{"relation": "next"}]})) is None
+    assert next_link(b"null") is None
+    assert next_link(b"<html>") is None
+
+
+def test_without_its_links_a_bundle_is_whole() -> None:
+    paged = raw(bundle({"resourceType": "Basic"}, next_url="https://x.example/p2"))
+    assert read_contents(paged).cut_short
+    whole = read_contents(without_links(paged))
+    assert not whole.cut_short
+    assert len(whole.entries) == 1
+
+
+def test_a_bundle_that_cannot_be_taken_apart_keeps_its_links() -> None:
+    paged = raw(bundle(next_url="https://x.example/p2"))[:-1] + b', "\xff": 1}'
+    assert without_links(paged) == paged
+    assert read_contents(paged).cut_short
