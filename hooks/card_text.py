@@ -6,10 +6,11 @@ wording and numbers.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 
 from hooks.disease_severity import Situation, population, population_reason
 from hooks.findings import Findings
-from hooks.reading_text import MEASURED, ReadingText
+from hooks.reading_text import SHOWN, ReadingText
 from hooks.wording import Wording, from_data, sentence
 from model.assessment import Contribution
 from model.early_warning import MIN_AGE
@@ -20,14 +21,32 @@ MAX_SUMMARY = 139
 
 TOP_REASONS = 3
 
+ON_RECORD = (Severity.CHRONIC, Severity.TERMINAL)
+"""Classes of Conditions known before that a card names: those that last (C16)."""
+
 
 class CardText:
     """Summary and detail of one card in one language."""
 
-    def __init__(self, findings: Findings, wording: Wording) -> None:
-        """Write about `findings` with `wording`."""
+    def __init__(
+        self,
+        findings: Findings,
+        wording: Wording,
+        *,
+        narrow: bool = False,
+        sandbox: bool = False,
+        pre_existing: frozenset[Severity] = frozenset(),
+    ) -> None:
+        """Write about `findings` with `wording`.
+
+        `narrow`: one statement a line and lists, for a pane in which paragraphs are hard to read.
+        `sandbox`: for a test environment, which the card names (C13).
+        """
         self._found = findings
         self._wording = wording
+        self._narrow = narrow
+        self._sandbox = sandbox
+        self._pre_existing = pre_existing
         self._readings = ReadingText(findings.extraction, wording)
 
     def summary(self) -> str:
@@ -51,6 +70,7 @@ class CardText:
             self._statements() if scored else self._why(),
             "" if scored and self._found.category is None else self._cautions(),
             *(self._reasons() if scored else self._all_readings()),
+            self._on_record(),
             self._missing(),
             self._last(),
         ]
@@ -104,11 +124,14 @@ class CardText:
         needed = (Situation.INSUFFICIENT_DATA, Situation.MODEL_FAILED)
         parts = []
         if found.red:
-            readings = "; ".join(self._readings.red(feature) for feature in found.red)
-            parts.append(f"**{say('red', readings=readings)}.**")
+            readings = [self._readings.red(feature) for feature in found.red]
+            if self._narrow and len(readings) > 1:
+                parts.append(_listed(f"**{say('red.heading')}**", map(sentence, readings)))
+            else:
+                parts.append(f"**{say('red', readings='; '.join(readings))}.**")
         if found.news2 is not None and (found.red or found.situation in needed):
             parts.append(say("news2", n=found.news2.n_parameters, score=found.news2.score))
-        return " ".join(parts)
+        return self._together(parts)
 
     def _statements(self) -> str:
         """What the model says: estimates, exclusion, and what cannot be told apart."""
@@ -131,7 +154,7 @@ class CardText:
             lines.append(say("set.named", names=self._wording.join(names, "or")))
         elif category is not None:
             lines.append(say("set.open"))
-        return " ".join(lines)
+        return self._together(lines)
 
     def _why(self) -> str:
         """Why there is no category."""
@@ -144,7 +167,7 @@ class CardText:
             lines.append(say("no_adult_limits.no_age"))
         elif found.age < MIN_AGE:
             lines.append(say("no_adult_limits.child"))
-        return " ".join(lines)
+        return self._together(lines)
 
     def _cautions(self) -> str:
         """What to check before believing any of it."""
@@ -163,7 +186,7 @@ class CardText:
             and atypicality < found.facts.unusual_below
         ):
             lines.append(say("unusual"))
-        return " ".join(lines)
+        return self._together(lines)
 
     def _reasons(self) -> list[str]:
         """What moved the prediction most, and the readings that did not."""
@@ -173,8 +196,7 @@ class CardText:
             given = assessment.contributions.get(category, ())
         top = [reason for reason in given if reason.value != 0][:TOP_REASONS]
         lines = [
-            "- "
-            + self._wording.say(
+            self._wording.say(
                 "reason.for" if reason.value > 0 else "reason.against",
                 reading=sentence(self._readings.full(reason.reason)),
             )
@@ -183,44 +205,61 @@ class CardText:
         blocks = []
         if lines and category is not None:
             heading = self._wording.say("reasons", category=self._wording.category(category))
-            blocks.append("\n".join([heading + "\n", *lines]))
+            blocks.append(_listed(heading, lines))
         # A red reading stands above, with its age.
         used = {reason.reason for reason in top} | set(self._found.red)
         others = [
             self._readings.full(reason)
-            for reason in MEASURED
+            for reason in SHOWN
             if reason not in used and self._readings.present(reason)
         ]
-        if others:
+        if others and self._narrow:
+            heading = self._wording.say("readings.other.heading")
+            blocks.append(_listed(heading, map(sentence, others)))
+        elif others:
             blocks.append(self._wording.say("readings.other", readings=", ".join(others)))
         return blocks
 
     def _all_readings(self) -> list[str]:
-        shown = [reason for reason in MEASURED if self._readings.present(reason)]
+        shown = [reason for reason in SHOWN if self._readings.present(reason)]
         if not shown:
             return [self._wording.say("readings.none")]
         age = [] if self._found.age is None else ["age"]
-        lines = ["- " + sentence(self._readings.full(reason)) for reason in [*age, *shown]]
-        return ["\n".join([self._wording.say("readings") + "\n", *lines])]
+        lines = [sentence(self._readings.full(reason)) for reason in [*age, *shown]]
+        return [_listed(self._wording.say("readings"), lines)]
+
+    def _on_record(self) -> str:
+        """Illness known before, from the classes of Conditions, never from their text (C16)."""
+        names = [self._wording.category(s) for s in ON_RECORD if s in self._pre_existing]
+        return self._wording.say("on_record", names=self._wording.join(names)) if names else ""
 
     def _missing(self) -> str:
         groups = self._readings.missing()
-        return self._wording.say("missing", names="; ".join(groups)) if groups else ""
+        if not groups:
+            return ""
+        if self._narrow and len(groups) > 1:
+            return _listed(self._wording.say("missing.heading"), map(sentence, groups))
+        return self._wording.say("missing", names="; ".join(groups))
 
     def _last(self) -> str:
         facts, say = self._found.facts, self._wording.say
+        sandbox = [f"**{say('sandbox')}**"] if self._sandbox else []
         if facts is None:
-            return say("model.none")
-        lines = []
+            return self._together([*sandbox, say("model.none")])
+        lines = sandbox
         if facts.missing_categories and self._found.assessment is not None:
             names = [self._wording.category(severity) for severity in facts.missing_categories]
             lines.append(say("not_covered", names=self._wording.join(names, "or")))
         if facts.simulated:
             lines.append(f"**{say('simulated')}**")
         lines.append(say("model", version=from_data(facts.version)))
-        return " ".join(lines)
+        return self._together(lines)
 
     # Parts
+
+    def _together(self, statements: Sequence[str]) -> str:
+        """Statements as one paragraph, in a narrow pane as one each."""
+        return ("\n\n" if self._narrow else " ").join(statements)
 
     def _estimate(self, severity: Severity) -> str:
         """The probability of a category against its base rate, in frequencies (C11)."""
@@ -246,3 +285,8 @@ class CardText:
     def _ages(self) -> dict[str, str]:
         low, high = population(self._found.facts)
         return {"low": self._wording.number(low), "high": self._wording.number(high)}
+
+
+def _listed(heading: str, items: Iterable[str]) -> str:
+    """A Markdown list under its heading."""
+    return "\n".join([heading + "\n", *(f"- {item}" for item in items)])

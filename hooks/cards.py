@@ -1,6 +1,6 @@
 """From an assessment to the cards of one answer (clinical rules C7, C9 to C14). Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -11,9 +11,21 @@ from hooks.disease_severity import Situation, exclusion_reason
 from hooks.findings import Findings, find
 from hooks.severity_codes import severity_coding
 from hooks.suggestions import SUGGESTED, override_reasons, suggestion
+from hooks.topics import topic_coding, topic_of
+from hooks.vendors import SHAPES, Vendor, without_later_members
 from hooks.wording import Language, Wording
 from model.assessment import Assessment, ModelFacts
 from model.severity import SEVERITIES, Severity
+
+__all__ = [
+    "DEVELOPMENT_POLICY",
+    "CardDecision",
+    "CardPolicy",
+    "Indicator",
+    "Vendor",
+    "build_cards",
+    "choose_indicator",
+]
 
 
 class Indicator(StrEnum):
@@ -24,14 +36,7 @@ class Indicator(StrEnum):
     CRITICAL = "critical"
 
 
-class Vendor(StrEnum):
-    """Whose clients read a card; they differ in what they show of it."""
-
-    STANDARD = "standard"
-    EPIC = "epic"
-    CERNER = "cerner"
-
-
+_WITHOUT_CATEGORY = (Situation.INSUFFICIENT_DATA, Situation.OUT_OF_POPULATION)
 _PROMINENCE = (Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL)
 
 
@@ -44,10 +49,12 @@ class CardPolicy:
     lowest_indicator: Indicator
     """Cards below it are not shown."""
     no_data: Literal["card", "none"]
-    """What happens without enough data."""
+    """What happens without a category: too few readings, or outside the population (C1)."""
     allow_critical: bool
     """Off: what would be `critical` is a `warning` (C10)."""
     vendor: Vendor = Vendor.STANDARD
+    sandbox: bool = False
+    """A vendor's test environment: every card says "simulated" (C13)."""
 
 
 DEVELOPMENT_POLICY = CardPolicy(
@@ -72,6 +79,12 @@ class CardDecision:
     kind: Situation
     category: Severity | None
     """The category the card names; `None` also where it is withheld (C7, C9)."""
+    dangerous: bool = False
+    """A reading has a red NEWS2 score (C9)."""
+    card_uuid: str | None = None
+    """Of the card, also where its client is not told it (CDS Hooks 1.0); `None` without one."""
+    suggestion_uuid: str | None = None
+    """Of its suggestion; `None` without one."""
 
 
 def build_cards(
@@ -87,12 +100,14 @@ def build_cards(
     assessment_id: str,
     context: PatientViewContext,
     situation: Situation,
+    pre_existing: frozenset[Severity] = frozenset(),
 ) -> CardDecision:
     """Make the card, or none, of one `patient-view`.
 
     `public_url` is absolute, without query; `facts` may be `None` only where no model is loaded.
-    Raises `ValueError` if `situation` is `scored` and the assessment or the facts are missing, or
-    `excluded` and nothing excludes the patient.
+    `pre_existing` are the classes of Conditions known before (C16); the card names those that
+    last. Raises `ValueError` if `situation` is `scored` and the assessment or the facts are
+    missing, or `excluded` and nothing excludes the patient.
     """
     if situation is Situation.EXCLUDED:
         reason = exclusion_reason(extraction, context.user_id)
@@ -101,11 +116,31 @@ def build_cards(
         return CardDecision([], None, reason, situation, None)
     findings = find(extraction, assessment, facts, situation)
     indicator = choose_indicator(findings, policy)
-    suppressed = _suppressed(findings, indicator, policy)
-    if suppressed is not None:
-        return CardDecision([], indicator, suppressed, situation, findings.category)
-    wording = Wording(language)
-    card = _card(findings, indicator, wording, public_url=public_url, uuid=card_uuid)
+    decision = CardDecision(
+        [],
+        indicator,
+        _suppressed(findings, indicator, policy),
+        situation,
+        findings.category,
+        dangerous=bool(findings.red),
+    )
+    if decision.suppressed_reason is not None:
+        return decision
+    wording, shape = Wording(language), SHAPES[policy.vendor]
+    text = CardText(
+        findings,
+        wording,
+        narrow=shape.narrow,
+        sandbox=policy.sandbox,
+        pre_existing=pre_existing,
+    )
+    card: dict[str, Any] = {
+        "uuid": card_uuid,
+        "summary": text.summary(),
+        "detail": text.detail(),
+        "indicator": indicator.value,
+        "source": _source(findings, policy, wording, public_url),
+    }
     if findings.category in SUGGESTED:
         card["suggestions"] = [
             suggestion(
@@ -115,13 +150,19 @@ def build_cards(
                 uuid=suggestion_uuid,
                 public_url=public_url,
                 assessment_id=assessment_id,
+                shape=shape,
             )
         ]
-        card["selectionBehavior"] = "at-most-one"
+        card["selectionBehavior"] = shape.selection
     card["overrideReasons"] = override_reasons(
         findings.category, wording, public_url=public_url, scored=situation is Situation.SCORED
     )
-    return CardDecision([card], indicator, None, situation, findings.category)
+    return replace(
+        decision,
+        cards=[without_later_members(card) if shape.version_1_0 else card],
+        card_uuid=card_uuid,
+        suggestion_uuid=suggestion_uuid if "suggestions" in card else None,
+    )
 
 
 def choose_indicator(findings: Findings, policy: CardPolicy) -> Indicator:
@@ -146,7 +187,7 @@ def _suppressed(findings: Findings, indicator: Indicator, policy: CardPolicy) ->
     """Why the client does not want this card (C12), or `None`."""
     if findings.red or findings.situation is Situation.MODEL_FAILED:
         return None
-    if findings.situation is Situation.INSUFFICIENT_DATA and policy.no_data == "none":
+    if findings.situation in _WITHOUT_CATEGORY and policy.no_data == "none":
         return "no_data_not_wanted"
     if findings.assessment is not None:
         said = {findings.assessment.category}
@@ -159,21 +200,17 @@ def _suppressed(findings: Findings, indicator: Indicator, policy: CardPolicy) ->
     return None
 
 
-def _card(
-    findings: Findings, indicator: Indicator, wording: Wording, *, public_url: str, uuid: str
+def _source(
+    findings: Findings, policy: CardPolicy, wording: Wording, public_url: str
 ) -> dict[str, Any]:
-    text = CardText(findings, wording)
-    simulated = findings.facts is not None and findings.facts.simulated
-    source: dict[str, Any] = {
+    """Who says it, and what it is about: the category, else the kind of card (C22)."""
+    simulated = policy.sandbox or (findings.facts is not None and findings.facts.simulated)
+    if findings.category is None or SHAPES[policy.vendor].static_topic:
+        topic = topic_coding(topic_of(findings), public_url, wording)
+    else:
+        topic = severity_coding(findings.category, public_url, wording.language)
+    return {
         "label": wording.say("source.simulated" if simulated else "source"),
         "url": public_url,
-    }
-    if findings.category is not None:
-        source["topic"] = severity_coding(findings.category, public_url, wording.language)
-    return {
-        "uuid": uuid,
-        "summary": text.summary(),
-        "detail": text.detail(),
-        "indicator": indicator.value,
-        "source": source,
+        "topic": topic,
     }

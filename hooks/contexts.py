@@ -42,6 +42,15 @@ class ProblemListItemCreateContext:
     encounter_id: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class EncounterDischargeContext:
+    """Context of `encounter-discharge` 1.0; all three are required."""
+
+    user_id: str = field(repr=False)
+    patient_id: str = field(repr=False)
+    encounter_id: str = field(repr=False)
+
+
 def parse_patient_view(context: msgspec.Raw) -> PatientViewContext:
     """Read the context; raises `RequestError` (400) naming the element (R27)."""
     members = read_object(context, "context")
@@ -64,6 +73,14 @@ def parse_problem_list_item_create(context: msgspec.Raw) -> ProblemListItemCreat
     return ProblemListItemCreateContext(
         user_id, patient_id, members["conditions"], _encounter_id(members)
     )
+
+
+def parse_encounter_discharge(context: msgspec.Raw) -> EncounterDischargeContext:
+    """Read the context; raises `RequestError` (400) naming the element."""
+    members = read_object(context, "context")
+    user_id, patient_id = _user_id(members), _patient_id(members)
+    required(members, "encounterId", str, where="context")
+    return EncounterDischargeContext(user_id, patient_id, _encounter_id(members) or "")
 
 
 def _user_id(members: Members) -> str:

@@ -1,12 +1,8 @@
 """The `disease-severity` service: what it needs, and what may be said about whom."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 
-import msgspec
-
 from fhir_mapping.readings import Extraction
-from hooks import prefetch
 from model.assessment import ModelFacts
 from model.population import ages_in_range
 
@@ -29,11 +25,6 @@ class Situation(StrEnum):
     INSUFFICIENT_DATA = "insufficient_data"
     MODEL_FAILED = "model_failed"
     EXCLUDED = "excluded"
-
-
-def require_prefetch(given: Mapping[str, msgspec.Raw] | None) -> None:
-    """Raise `PreconditionError` (412, R20) if `patient` or `vitals` is not usable as sent."""
-    prefetch.require(prefetch.DISEASE_SEVERITY, given)
 
 
 def exclusion_reason(extraction: Extraction, user_id: str) -> str | None:

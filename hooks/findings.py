@@ -79,9 +79,9 @@ class Findings:
         if self.assessment is None:
             return ()
         named = self.assessment.prediction_set
-        withheld = _withheld(red=bool(self.red), maybe_not_latest=self.maybe_not_latest)
+        hidden = withheld(red=bool(self.red), maybe_not_latest=self.maybe_not_latest)
         nameable = (
-            len(named) <= MAX_NAMED and self.category in named and not withheld.intersection(named)
+            len(named) <= MAX_NAMED and self.category in named and not hidden.intersection(named)
         )
         return named if nameable else ()
 
@@ -107,7 +107,7 @@ def find(
     acute_flagged = False
     if assessment is not None:
         acute_flagged = assessment.above_threshold.get(Severity.ACUTE, False)
-        if assessment.category not in _withheld(red=bool(red), maybe_not_latest=maybe_not_latest):
+        if assessment.category not in withheld(red=bool(red), maybe_not_latest=maybe_not_latest):
             category = assessment.category
     return Findings(
         extraction=extraction,
@@ -122,7 +122,7 @@ def find(
     )
 
 
-def _withheld(*, red: bool, maybe_not_latest: bool) -> frozenset[Severity]:
+def withheld(*, red: bool, maybe_not_latest: bool) -> frozenset[Severity]:
     """Categories that are not named: not-ill on old readings (C7); beside a red reading also
     mild, which would lower concern (C9)."""
     if red:

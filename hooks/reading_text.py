@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from fhir_mapping.readings import Extraction, Reading
+from fhir_mapping.readings import Extraction, Missing, MissingReason, Reading
 from hooks.wording import Wording
 from model.early_warning import RED_LIMITS, as_charted
-from model.features import FEATURE
+from model.features import CATEGORIES, EXTRA_INPUTS, FEATURE
 from model.reference_ranges import ADULT_AGE, reference_range
 
 PRESSURES = ("systolic_bp", "diastolic_bp")
@@ -17,6 +17,8 @@ MEASURED = (
     "oxygen_saturation",
 )
 """Reasons that are measured, in the order of the card."""
+SHOWN = (*MEASURED, *EXTRA_INPUTS)
+"""What a card lists beside age and sex, in its order."""
 
 
 class ReadingText:
@@ -29,7 +31,7 @@ class ReadingText:
         self._readings = {reading.feature: reading for reading in extraction.readings}
 
     def present(self, reason: str) -> bool:
-        """Whether anything was measured for `reason` (one of `MEASURED`)."""
+        """Whether there is a value for `reason` (one of `SHOWN`)."""
         return bool(self._features(reason))
 
     def brief(self, feature: str) -> str:
@@ -94,7 +96,7 @@ class ReadingText:
     def missing(self) -> list[str]:
         """What has no value, grouped by reason: "SpO2, sex (no reading)"."""
         groups: dict[str, list[str]] = {}
-        for item in self._extraction.missing:
+        for item in filter(_asked_for, self._extraction.missing):
             groups.setdefault(item.reason.value, []).append(item.feature)
         return [
             self._wording.say(
@@ -140,7 +142,13 @@ class ReadingText:
         return self._wording.number(value, FEATURE[feature].decimals)
 
     def _value(self, feature: str) -> str:
-        return self._wording.say(f"value.{feature}", value=self._charted(feature))
+        # A category is one of a closed list (`model.features`), never text from data.
+        charted = (
+            str(self._extraction.row.value(feature))
+            if feature in CATEGORIES
+            else self._charted(feature)
+        )
+        return self._wording.say(f"value.{feature}", value=charted)
 
     def _taken(self, features: tuple[str, ...]) -> list[str]:
         """How long ago, and whether preliminary."""
@@ -202,3 +210,8 @@ class ReadingText:
             if item.feature in features:
                 return self._wording.say(f"missing.{item.reason.value}")
         return self._wording.say("missing.no_observation")
+
+
+def _asked_for(item: Missing) -> bool:
+    """Whether the card names it: an extra input that was not sent was not asked for either."""
+    return item.feature not in EXTRA_INPUTS or item.reason is not MissingReason.NOT_IN_PREFETCH

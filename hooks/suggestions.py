@@ -4,6 +4,7 @@ from typing import Any
 
 from hooks.contexts import PatientViewContext
 from hooks.severity_codes import severity_coding
+from hooks.vendors import Shape
 from hooks.wording import Wording
 from model.severity import SEVERITIES, Severity
 
@@ -18,6 +19,7 @@ _NON_ADHERENCE_CODES = (
     "recipient-does-not-trust",
 )
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+_ANY_CLIENT = Shape()
 
 
 def suggestion(
@@ -28,18 +30,25 @@ def suggestion(
     uuid: str,
     public_url: str,
     assessment_id: str,
+    shape: Shape = _ANY_CLIENT,
 ) -> dict[str, Any]:
     """The default suggestion: one action that opens a draft Condition."""
     name = wording.category(category)
+    said = "suggestion.action.alone" if shape.action_alone else "suggestion.action"
     return {
         "label": wording.say("suggestion", category=name),
         "uuid": uuid,
         "actions": [
             {
                 "type": "create",
-                "description": wording.say("suggestion.action", category=name),
+                "description": wording.say(said, category=name),
                 "resource": draft_condition(
-                    category, context, wording, public_url=public_url, assessment_id=assessment_id
+                    category,
+                    context,
+                    wording,
+                    public_url=public_url,
+                    assessment_id=assessment_id,
+                    one_category=shape.one_category,
                 ),
             }
         ],
@@ -53,14 +62,17 @@ def draft_condition(
     *,
     public_url: str,
     assessment_id: str,
+    one_category: bool = False,
 ) -> dict[str, Any]:
     """A FHIR R4 Condition for the clinician to complete (C14).
 
     Without `code`, since the model knows no diagnosis; `provisional`, so that it is no outcome
     (C16); tagged with the assessment, so that a Condition it prompted can be told apart (C18).
-    An encounter diagnosis where the encounter is known, else a problem-list item.
+    An encounter diagnosis where the encounter is known, else a problem-list item. Our category is
+    text in a category of its own, or, with `one_category`, the text of the only one.
     """
     kind = "encounter-diagnosis" if context.encounter_id else "problem-list-item"
+    coded, ours = _concept("condition-category", kind), {"text": wording.display(category)}
     condition: dict[str, Any] = {
         "resourceType": "Condition",
         "meta": {
@@ -68,7 +80,7 @@ def draft_condition(
         },
         "clinicalStatus": _concept("condition-clinical", "active"),
         "verificationStatus": _concept("condition-ver-status", "provisional"),
-        "category": [_concept("condition-category", kind), {"text": wording.display(category)}],
+        "category": [coded | ours] if one_category else [coded, ours],
         "subject": {"reference": f"Patient/{context.patient_id}"},
     }
     if context.encounter_id:

@@ -16,8 +16,18 @@ Language = Literal["en", "es"]
 LANGUAGES: tuple[Language, ...] = ("en", "es")
 SENTENCES: dict[Language, dict[str, str]] = {"en": ENGLISH, "es": SPANISH}
 
+# RFC 9110, 12.4.2 and 12.5.4; RFC 4647, 2.1.
+_LANGUAGE_RANGE = re.compile(
+    r"\s*(?P<range>\*|[a-z]{1,8}(?:-[a-z0-9]{1,8})*)"
+    r"\s*(?:;\s*q\s*=\s*(?P<q>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?",
+    re.IGNORECASE,
+)
+
 MAX_DATA_TEXT = 100
 """Characters of a string from data that reach a card."""
+
+_MONTH = 365.25 / 12
+"""d"""
 
 _MARKDOWN = frozenset("\\`*_{}[]()#!|~$^")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -65,12 +75,16 @@ class Wording:
         return self.say(prefix, n=math.floor(hundredths + 0.5))
 
     def ago(self, minutes: float) -> str:
-        """How long ago, in whole minutes, hours (from 1) or days (from 2), rounded down."""
+        """How long ago, in whole minutes, hours (from 1), days (from 2) or months (from 2),
+        rounded down."""
         if minutes < 60:
             return self.say("ago.minutes", n=math.floor(minutes))
         if minutes < 48 * 60:
             return self.say("ago.hours", n=math.floor(minutes / 60))
-        return self.say("ago.days", n=math.floor(minutes / (24 * 60)))
+        days = minutes / (24 * 60)
+        if days < 2 * _MONTH:
+            return self.say("ago.days", n=math.floor(days))
+        return self.say("ago.months", n=math.floor(days / _MONTH))
 
     def age(self, years: float, *, approximate: bool = False) -> str:
         """An age as clinicians say it: days under two months, months under two years."""
@@ -104,3 +118,34 @@ def from_data(text: str) -> str:
     plain = " ".join(plain.split())[:MAX_DATA_TEXT]
     plain = _LINK_STARTS.sub(lambda match: match.group() + _ZERO_WIDTH_SPACE, plain)
     return "".join(_HTML.get(c) or ("\\" + c if c in _MARKDOWN else c) for c in plain)
+
+
+def choose_language(header: str | None) -> Language | None:
+    """The language that an `Accept-Language` header asks for (RFC 9110, 12.5.4).
+
+    A region is no language of its own: `es-419` is read as `es` (RFC 4647, 3.4), unless `es`
+    itself is refused with `q=0`. What cannot be read is passed over. `None` where the header is
+    missing, asks for none of `LANGUAGES`, or leaves the choice between them open (`*`).
+    """
+    wanted: dict[str, float] = {}
+    for part in (header or "").split(","):
+        match = _LANGUAGE_RANGE.fullmatch(part)
+        if match is not None:
+            wanted.setdefault(match["range"].lower(), float(match["q"] or 1))
+    anything = wanted.pop("*", 0.0)
+    named: dict[str, float] = {}
+    for name, share in wanted.items():
+        language = name.partition("-")[0]
+        named[language] = max(share, named.get(language, 0.0))
+    named |= {name: 0.0 for name, share in wanted.items() if share == 0 and name in LANGUAGES}
+    # In the order of the header, which decides between equals.
+    ours: dict[Language, float] = {
+        one: share for name, share in named.items() for one in LANGUAGES if one == name
+    }
+    best = max(ours, key=lambda one: ours[one], default=None)
+    if best is not None and ours[best] > 0 and ours[best] >= anything:
+        return best
+    others = [one for one in LANGUAGES if one not in named]
+    if anything > 0 and len(others) == 1:
+        return others[0]
+    return best if best is not None and ours[best] > 0 else None

@@ -15,6 +15,8 @@ ENGLISH: dict[str, str] = {
     "feature.respiratory_rate": "respiratory rate",
     "feature.oxygen_saturation": "SpO2",
     "feature.sex": "sex",
+    "feature.abo_group": "blood group",
+    "feature.exercise_days": "exercise",
     "value.heart_rate": "{value}/min",
     "value.body_temperature": "{value} °C",
     "value.systolic_bp": "{value} mmHg",
@@ -22,6 +24,8 @@ ENGLISH: dict[str, str] = {
     "value.blood_pressure": "{systolic}/{diastolic} mmHg",
     "value.respiratory_rate": "{value}/min",
     "value.oxygen_saturation": "{value}%",
+    "value.abo_group": "{value}",
+    "value.exercise_days": "on {value} days a month",
     "age.years": "{value} years",
     "age.months": "{value} months",
     "age.days": "{value} d",
@@ -46,6 +50,7 @@ ENGLISH: dict[str, str] = {
     "ago.minutes": "{n} min ago",
     "ago.hours": "{n} h ago",
     "ago.days": "{n} d ago",
+    "ago.months": "{n} months ago",
     "list.and": "{first} and {last}",
     "list.or": "{first} or {last}",
     "list.more": "{names} and {n} more",
@@ -66,6 +71,7 @@ ENGLISH: dict[str, str] = {
     "red": "NEWS2 red score: {readings}",
     "red.acute": "NEWS2 red score: {readings}; acute illness {frequency}, usual here {usual}",
     "red.acute.alone": "NEWS2 red score: {readings}; acute illness {frequency}",
+    "red.heading": "NEWS2 red score:",
     "red.below": "red at {limit} or below",
     "red.above": "red at {limit} or above",
     "news2": "Partial NEWS2 ({n} of 7): {score}.",
@@ -78,10 +84,12 @@ ENGLISH: dict[str, str] = {
     "preliminary": "preliminary",
     "readings": "Readings:",
     "readings.other": "Other readings: {readings}.",
+    "readings.other.heading": "Other readings:",
     "readings.none": "No usable readings.",
     "extreme": "Extreme value, measure again: {readings}.",
     "maybe_not_latest": ("Newer readings may exist: the chart could not be read to its end."),
     "missing": "Missing: {names}.",
+    "missing.heading": "Missing:",
     "missing.group": "{names} ({reason})",
     "missing.not_in_prefetch": "not sent",
     "missing.null_prefetch": "nothing on record",
@@ -96,6 +104,8 @@ ENGLISH: dict[str, str] = {
     "missing.malformed": "could not be read",
     "missing.no_time": "without a time",
     "missing.future": "dated in the future",
+    "missing.contradictory": "different results on record",
+    "on_record": "On record before: {names}.",
     # Without a category.
     "none.age": "No category: this model is for ages {low} to {high}; the readings follow",
     "none.pregnant": "No category: this model is not for use in pregnancy; the readings follow",
@@ -119,14 +129,29 @@ ENGLISH: dict[str, str] = {
     "no_adult_limits.no_age": "The age is not known: NEWS2 and adult limits are not used.",
     # Last lines.
     "simulated": "Trained on simulated patients, not for care.",
+    "sandbox": "Test environment: the answer is simulated, not for care.",
     "model": "Model {version}: decision support, not a diagnosis",
     "model.none": "This is decision support, not a diagnosis",
     "source": "Severity from vital signs",
     "source.simulated": "Severity from vital signs (simulated)",
+    # What a card is about.
+    "topic.severityredreading": "Reading with a red NEWS2 score",
+    "topic.severitynotill": "Not ill",
+    "topic.severitymild": "Mild illness",
+    "topic.severityacute": "Acute illness",
+    "topic.severitychronic": "Chronic illness",
+    "topic.severityadvanced": "Advanced or life-limiting illness",
+    "topic.severitywithheld": "No category: newer readings may exist",
+    "topic.severityoutofpopulation": "No category: outside the population of the model",
+    "topic.severitynodata": "No category: too few readings",
+    "topic.severitymodelfailed": "No category: no answer from the model",
     # Suggestion and override reasons.
     "suggestion": "Open a draft diagnosis: {category}",
     "suggestion.action": (
         "Create a provisional condition without code, category {category}, to be completed by you"
+    ),
+    "suggestion.action.alone": (
+        "Open a draft diagnosis: {category} (provisional, without code, to be completed by you)"
     ),
     "override.cds-not-applicable": "PC CDS does not apply to patient",
     "override.action-completed": "Recommended action was already completed",
@@ -136,6 +161,25 @@ ENGLISH: dict[str, str] = {
     "override.recipient-does-not-trust": (
         "Recipient does not agree with or trust the recommended action"
     ),
+    # A RiskAssessment.
+    "risk.percent": "{n} %",
+    "risk.percent.below": "under 1 %",
+    "risk.percent.above": "over 99 %",
+    "risk.estimate": "{percent} with readings like these; usual here {usual}.",
+    "risk.estimate.alone": "{percent} with readings like these.",
+    "risk.chosen": "Chosen by the operating thresholds",
+    "risk.not_stated.red": "Not stated beside a red NEWS2 score.",
+    "risk.not_stated.maybe_not_latest": "Not stated: newer readings may exist.",
+    "risk.method": "Model {version} of severity from vital signs.",
+    "risk.method.none": "Model of severity from vital signs.",
+    "risk.not_used": "Not used: {names}.",
+    "risk.resource": "a resource",
+    "risk.not_assessed": "No assessment is made of this patient.",
+    "risk.held_back": "The assessment was stored; nothing is told: {reason}.",
+    "risk.held_back.paused": "the service is paused",
+    "risk.held_back.no_permission": "these data may not be used for advice",
+    "risk.held_back.silent_mode": "silent mode",
+    "risk.held_back.simulated_model": "the model in use was trained on simulated patients",
     # Discovery.
     "discovery.disease-severity.title": "Disease severity from vital signs",
     "discovery.disease-severity.description": (
@@ -144,11 +188,12 @@ ENGLISH: dict[str, str] = {
         "score. Decision support, not a diagnosis."
     ),
     "discovery.disease-severity.usage": (
-        "Needs the prefetch keys patient and vitals. A site may add the keys encounter "
-        "(Encounter/{{{{context.encounterId}}}}), which sets how old readings may be, and "
-        "conditions (Condition?patient={{{{context.patientId}}}}), by which a known pregnancy is "
-        "recognised. No category is given outside {low} to {high} years or in known pregnancy."
+        "Needs patient and vitals, as prefetch or by access to the FHIR server. The others are "
+        "optional: encounter sets how old readings may be; conditions tells of a known pregnancy "
+        "and of illness on record. No category is given outside {low} to {high} years or in known "
+        "pregnancy."
     ),
+    "discovery.disease-severity.extra": "Used too, if sent: {names}.",
     "discovery.simulated": ("The model in use was trained on simulated patients: not for care."),
     "discovery.record-problem.title": "Record of confirmed problems",
     "discovery.record-problem.description": (
@@ -156,4 +201,12 @@ ENGLISH: dict[str, str] = {
         "with what was found. Never returns a card."
     ),
     "discovery.record-problem.usage": "Needs no prefetch.",
+    "discovery.record-discharge.title": "Record of diagnoses at discharge",
+    "discovery.record-discharge.description": (
+        "Takes in the diagnoses of an encounter when it ends, so that estimates can be compared "
+        "with what was found. Never returns a card."
+    ),
+    "discovery.record-discharge.usage": (
+        "Uses the encounter and its diagnoses as prefetch, or reads them; neither is required."
+    ),
 }

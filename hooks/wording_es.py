@@ -11,6 +11,8 @@ SPANISH: dict[str, str] = {
     "feature.respiratory_rate": "frecuencia respiratoria",
     "feature.oxygen_saturation": "SpO2",
     "feature.sex": "sexo",
+    "feature.abo_group": "grupo sanguíneo",
+    "feature.exercise_days": "ejercicio",
     "value.heart_rate": "{value}/min",
     "value.body_temperature": "{value} °C",
     "value.systolic_bp": "{value} mmHg",
@@ -18,6 +20,8 @@ SPANISH: dict[str, str] = {
     "value.blood_pressure": "{systolic}/{diastolic} mmHg",
     "value.respiratory_rate": "{value}/min",
     "value.oxygen_saturation": "{value} %",
+    "value.abo_group": "{value}",
+    "value.exercise_days": "{value} días al mes",
     "age.years": "{value} años",
     "age.months": "{value} meses",
     "age.days": "{value} d",
@@ -42,6 +46,7 @@ SPANISH: dict[str, str] = {
     "ago.minutes": "hace {n} min",
     "ago.hours": "hace {n} h",
     "ago.days": "hace {n} d",
+    "ago.months": "hace {n} meses",
     "list.and": "{first} y {last}",
     "list.or": "{first} o {last}",
     "list.more": "{names} y {n} más",
@@ -69,6 +74,7 @@ SPANISH: dict[str, str] = {
         "Puntuación roja de NEWS2: {readings}; enfermedad aguda {frequency}, habitual aquí {usual}"
     ),
     "red.acute.alone": "Puntuación roja de NEWS2: {readings}; enfermedad aguda {frequency}",
+    "red.heading": "Puntuación roja de NEWS2:",
     "red.below": "roja con {limit} o menos",
     "red.above": "roja con {limit} o más",
     "news2": "NEWS2 parcial ({n} de 7): {score}.",
@@ -81,12 +87,14 @@ SPANISH: dict[str, str] = {
     "preliminary": "preliminar",
     "readings": "Lecturas:",
     "readings.other": "Otras lecturas: {readings}.",
+    "readings.other.heading": "Otras lecturas:",
     "readings.none": "Ninguna lectura utilizable.",
     "extreme": "Valor extremo, vuelva a medir: {readings}.",
     "maybe_not_latest": (
         "Puede haber lecturas más recientes: la historia no se pudo leer hasta el final."
     ),
     "missing": "Falta: {names}.",
+    "missing.heading": "Falta:",
     "missing.group": "{names} ({reason})",
     "missing.not_in_prefetch": "no enviada",
     "missing.null_prefetch": "nada registrado",
@@ -101,6 +109,8 @@ SPANISH: dict[str, str] = {
     "missing.malformed": "no se pudo leer",
     "missing.no_time": "sin hora",
     "missing.future": "con fecha futura",
+    "missing.contradictory": "resultados distintos registrados",
+    "on_record": "Consta de antes: {names}.",
     # Sin categoría.
     "none.age": "Sin categoría: este modelo es para edades de {low} a {high}; ver lecturas",
     "none.pregnant": "Sin categoría: este modelo no es para el embarazo; ver lecturas",
@@ -126,20 +136,55 @@ SPANISH: dict[str, str] = {
     "no_adult_limits.no_age": ("No se conoce la edad: no se usan NEWS2 ni los límites de adultos."),
     # Últimas líneas.
     "simulated": "Entrenado con pacientes simulados, no apto para la atención.",
+    "sandbox": "Entorno de prueba: la respuesta es simulada, no apta para la atención.",
     "model": "Modelo {version}: apoyo a la decisión, no un diagnóstico",
     "model.none": "Esto es apoyo a la decisión, no un diagnóstico",
     "source": "Gravedad según constantes vitales",
     "source.simulated": "Gravedad según constantes vitales (simulado)",
+    # De qué trata una tarjeta.
+    "topic.severityredreading": "Lectura con puntuación roja de NEWS2",
+    "topic.severitynotill": "No enfermo",
+    "topic.severitymild": "Enfermedad leve",
+    "topic.severityacute": "Enfermedad aguda",
+    "topic.severitychronic": "Enfermedad crónica",
+    "topic.severityadvanced": "Enfermedad avanzada o limitante de la vida",
+    "topic.severitywithheld": "Sin categoría: puede haber lecturas más recientes",
+    "topic.severityoutofpopulation": "Sin categoría: fuera de la población del modelo",
+    "topic.severitynodata": "Sin categoría: faltan lecturas",
+    "topic.severitymodelfailed": "Sin categoría: el modelo no dio respuesta",
     # Sugerencia y motivos de rechazo.
     "suggestion": "Abrir un borrador de diagnóstico: {category}",
     "suggestion.action": (
         "Crear una condición provisional sin código, categoría {category}, para que usted la "
         "complete"
     ),
+    "suggestion.action.alone": (
+        "Abrir un borrador de diagnóstico: {category} (provisional, sin código, para que usted lo "
+        "complete)"
+    ),
     "override.cds-not-applicable": "No es aplicable a este paciente",
     "override.action-completed": "La acción recomendada ya se había realizado",
     "override.wrong-time-workflow": "Mostrado en un momento inadecuado del trabajo",
     "override.recipient-does-not-trust": "No estoy de acuerdo o no confío en la recomendación",
+    # Un RiskAssessment.
+    "risk.percent": "{n} %",
+    "risk.percent.below": "menos del 1 %",
+    "risk.percent.above": "más del 99 %",
+    "risk.estimate": "{percent} con lecturas como estas; habitual aquí {usual}.",
+    "risk.estimate.alone": "{percent} con lecturas como estas.",
+    "risk.chosen": "Elegida por los umbrales de decisión",
+    "risk.not_stated.red": "No se indica junto a una puntuación roja de NEWS2.",
+    "risk.not_stated.maybe_not_latest": "No se indica: puede haber lecturas más recientes.",
+    "risk.method": "Modelo {version} de gravedad según constantes vitales.",
+    "risk.method.none": "Modelo de gravedad según constantes vitales.",
+    "risk.not_used": "No se usó: {names}.",
+    "risk.resource": "un recurso",
+    "risk.not_assessed": "No se evalúa a este paciente.",
+    "risk.held_back": "La evaluación se guardó; no se comunica nada: {reason}.",
+    "risk.held_back.paused": "el servicio está en pausa",
+    "risk.held_back.no_permission": "estos datos no pueden usarse para dar consejo",
+    "risk.held_back.silent_mode": "modo silencioso",
+    "risk.held_back.simulated_model": "el modelo en uso se entrenó con pacientes simulados",
     # Descubrimiento.
     "discovery.disease-severity.title": "Gravedad de la enfermedad según constantes vitales",
     "discovery.disease-severity.description": (
@@ -149,12 +194,12 @@ SPANISH: dict[str, str] = {
         "diagnóstico."
     ),
     "discovery.disease-severity.usage": (
-        "Necesita las claves de prefetch patient y vitals. Un centro puede añadir las claves "
-        "encounter (Encounter/{{{{context.encounterId}}}}), que fija la antigüedad admitida de las "
-        "lecturas, y conditions (Condition?patient={{{{context.patientId}}}}), por la que se "
-        "reconoce un embarazo conocido. No se da categoría fuera de {low} a {high} años ni en el "
-        "embarazo conocido."
+        "Necesita patient y vitals, como prefetch o por acceso al servidor FHIR. Las demás son "
+        "opcionales: encounter fija la antigüedad admitida de las lecturas; conditions da a "
+        "conocer un embarazo y la enfermedad ya registrada. No se da categoría fuera de {low} a "
+        "{high} años ni en el embarazo conocido."
     ),
+    "discovery.disease-severity.extra": "También se usan, si se envían: {names}.",
     "discovery.simulated": (
         "El modelo en uso se entrenó con pacientes simulados: no apto para la atención."
     ),
@@ -164,4 +209,12 @@ SPANISH: dict[str, str] = {
         "con lo que se encontró. Nunca devuelve una tarjeta."
     ),
     "discovery.record-problem.usage": "No necesita prefetch.",
+    "discovery.record-discharge.title": "Registro de diagnósticos al alta",
+    "discovery.record-discharge.description": (
+        "Recibe los diagnósticos de un episodio cuando termina, para comparar las estimaciones con "
+        "lo que se encontró. Nunca devuelve una tarjeta."
+    ),
+    "discovery.record-discharge.usage": (
+        "Usa el episodio y sus diagnósticos como prefetch, o los lee; ninguno es obligatorio."
+    ),
 }

@@ -1,15 +1,18 @@
 """Whatever is read and whatever the model says, a card keeps its promises."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fhir_mapping.readings import MissingReason
-from hooks.cards import CardDecision, Indicator
+from hooks.cards import DEVELOPMENT_POLICY, CardDecision, Indicator
 from hooks.disease_severity import Situation, decide_situation
+from hooks.vendors import Vendor
 from hooks.wording import LANGUAGES, SENTENCES, from_data
 from model.assessment import Assessment, Contribution, ModelFacts
 from model.early_warning import dangerous_readings
@@ -24,7 +27,7 @@ from tests.support.card_cases import (
     some_facts,
     the_card,
 )
-from tests.support.cards_check import check_card
+from tests.support.cards_check import check_card, check_for_vendor
 
 SHARES = st.floats(0, 1)
 ENDINGS = {
@@ -85,11 +88,24 @@ def assessments(draw: st.DrawFn) -> tuple[Assessment, ModelFacts]:
 _names = st.sampled_from(READINGS)
 
 
-def make(extraction: Any, scored: tuple[Assessment, ModelFacts], language: str) -> CardDecision:
+def make(
+    extraction: Any,
+    scored: tuple[Assessment, ModelFacts],
+    language: str,
+    vendor: Vendor = Vendor.STANDARD,
+    **changes: Any,
+) -> CardDecision:
     """The answer in the situation the extraction is in."""
     assessment, facts = scored
-    situation = decide_situation(extraction, facts, CONTEXT.user_id)
-    return decide(extraction, assessment, facts, language=language, situation=situation)
+    return decide(
+        extraction,
+        assessment,
+        facts,
+        language=language,
+        situation=decide_situation(extraction, facts, CONTEXT.user_id),
+        policy=replace(DEVELOPMENT_POLICY, vendor=vendor),
+        **changes,
+    )
 
 
 def words(value: object) -> list[str]:
@@ -101,30 +117,43 @@ def words(value: object) -> list[str]:
     return [str(value)]
 
 
-@settings(max_examples=150, deadline=None)
-@given(extractions(), assessments(), st.sampled_from(LANGUAGES))
+@settings(max_examples=200, deadline=None)
+@given(
+    extractions(),
+    assessments(),
+    st.sampled_from(LANGUAGES),
+    st.sampled_from(Vendor),
+    st.frozensets(st.sampled_from(SEVERITIES)),
+)
 def test_every_card_is_valid_and_says_what_every_card_must_say(
-    extraction: Any, scored: tuple[Assessment, ModelFacts], language: str
+    extraction: Any,
+    scored: tuple[Assessment, ModelFacts],
+    language: str,
+    vendor: Vendor,
+    known: frozenset[Severity],
 ) -> None:
-    decision = make(extraction, scored, language)
+    decision = make(extraction, scored, language, vendor, pre_existing=known)
 
     assert len(decision.cards) == 1
     card = decision.cards[0]
     check_card(card)
+    check_for_vendor(card, vendor)
     assert card["detail"].endswith(ENDINGS[language])
     assert (SENTENCES[language]["simulated"] in card["detail"]) == scored[1].simulated
 
 
-@settings(max_examples=150, deadline=None)
-@given(extractions(), assessments(), st.sampled_from(LANGUAGES))
+@settings(max_examples=200, deadline=None)
+@given(extractions(), assessments(), st.sampled_from(LANGUAGES), st.sampled_from(Vendor))
 def test_c11_terminal_is_never_a_word_on_a_card(
-    extraction: Any, scored: tuple[Assessment, ModelFacts], language: str
+    extraction: Any, scored: tuple[Assessment, ModelFacts], language: str, vendor: Vendor
 ) -> None:
     facts = some_facts(missing_categories=scored[1].missing_categories)
-    card = make(extraction, (scored[0], facts), language).cards[0]
+    known = frozenset(SEVERITIES)
+    decision = make(extraction, (scored[0], facts), language, vendor, pre_existing=known)
+    (card,) = decision.cards
 
     assert not any("terminal" in text.lower() for text in words(card))
-    if card["source"].get("topic", {}).get("code") == "terminal":
+    if decision.category is Severity.TERMINAL:
         assert card["indicator"] != "critical"
         assert "suggestions" not in card
 
@@ -158,6 +187,7 @@ LONGEST = {
 }
 
 
+@pytest.mark.requirement("R35")
 @settings(max_examples=100, deadline=None)
 @given(
     st.sets(_names, min_size=1),
@@ -224,15 +254,17 @@ def rendered_text(markdown: str) -> str:
     )
 
 
+@pytest.mark.requirement("R38")
 @settings(max_examples=300, deadline=None)
-@given(_HOSTILE, st.sampled_from(LANGUAGES))
-def test_r38_data_changes_no_markup(hostile: str, language: str) -> None:
+@given(_HOSTILE, st.sampled_from(LANGUAGES), st.sampled_from(Vendor))
+def test_r38_data_changes_no_markup(hostile: str, language: str, vendor: Vendor) -> None:
     extraction, assessment = an_extraction(ADULT), an_assessment()
-    harmless = the_card(extraction, assessment, some_facts(version="7"), language=language)
+    (harmless,) = make(extraction, (assessment, some_facts(version="7")), language, vendor).cards
 
-    card = the_card(extraction, assessment, some_facts(version=hostile), language=language)
+    (card,) = make(extraction, (assessment, some_facts(version=hostile)), language, vendor).cards
 
     check_card(card)
+    check_for_vendor(card, vendor)
     assert structure(card["detail"]) == structure(harmless["detail"])
     assert not _AUTOLINK.search(rendered_text(card["detail"]))
 

@@ -1,61 +1,34 @@
 """R2 and R34 to R47 of CDS Hooks 2.0.1, on the cards that are built."""
 
+import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from fhir.resources.R4B.condition import Condition
 
-from fhir_mapping.readings import MissingReason
-from hooks.cards import CardDecision
-from hooks.disease_severity import Situation
+from cds_service.services.records import integration_extension
+from hooks.cards import DEVELOPMENT_POLICY, CardDecision
 from hooks.protocol import cards_response, encode
+from hooks.vendors import Vendor
 from model.severity import Severity
 from tests.support.card_cases import (
     ADULT,
     CARD_UUID,
-    RED,
+    CASES,
     SUGGESTION_UUID,
-    an_assessment,
     an_extraction,
     decide,
     some_facts,
 )
-from tests.support.cards_check import check_card, check_no_empty, check_response
+from tests.support.cards_check import (
+    check_card,
+    check_for_vendor,
+    check_no_empty,
+    check_response,
+)
 
-CASES: dict[str, dict[str, Any]] = {
-    "acute": {"extraction": an_extraction(ADULT), "assessment": an_assessment()},
-    "red and acute": {"extraction": an_extraction(RED), "assessment": an_assessment()},
-    "not ill": {
-        "extraction": an_extraction(ADULT),
-        "assessment": an_assessment(Severity.NOT_ILL, 0.7, acute=0.01),
-    },
-    "mild": {
-        "extraction": an_extraction(ADULT),
-        "assessment": an_assessment(Severity.MILD, 0.6, acute=0.01),
-    },
-    "chronic": {
-        "extraction": an_extraction(ADULT),
-        "assessment": an_assessment(Severity.CHRONIC, 0.5, acute=0.01),
-    },
-    "advanced": {
-        "extraction": an_extraction(ADULT),
-        "assessment": an_assessment(Severity.TERMINAL, 0.2, acute=0.03),
-    },
-    "child": {
-        "extraction": an_extraction(ADULT, age=4.0),
-        "situation": Situation.OUT_OF_POPULATION,
-    },
-    "nothing read": {
-        "extraction": an_extraction(
-            {}, age=None, sex=None, reasons={"heart_rate": MissingReason.STALE}
-        ),
-        "situation": Situation.INSUFFICIENT_DATA,
-    },
-    "model failed": {"extraction": an_extraction(RED), "situation": Situation.MODEL_FAILED},
-    "excluded": {
-        "extraction": an_extraction(ADULT, deceased=True),
-        "situation": Situation.EXCLUDED,
-    },
-}
 ALL = [(name, language) for name in CASES for language in ("en", "es")]
 SHOWN = [(name, language) for name, language in ALL if name != "excluded"]
 
@@ -208,3 +181,88 @@ def test_topic_is_a_coding_of_our_code_system(name: str) -> None:
 def test_the_checker_refuses_a_wrong_card(damage: dict[str, Any]) -> None:
     with pytest.raises((AssertionError, KeyError)):
         check_card(card("acute", "en") | damage)
+
+
+VENDORS = [(name, vendor) for name in CASES if name != "excluded" for vendor in Vendor]
+
+
+def body(name: str, vendor: Vendor) -> bytes:
+    """The answer as it goes over the wire."""
+    policy = replace(DEVELOPMENT_POLICY, vendor=vendor)
+    return encode(cards_response(decide(**CASES[name], policy=policy).cards))
+
+
+@pytest.mark.requirement("R2")
+@pytest.mark.requirement("R34")
+@pytest.mark.requirement("R37")
+@pytest.mark.requirement("R43")
+@pytest.mark.requirement("R47")
+@pytest.mark.parametrize(("name", "vendor"), VENDORS)
+def test_every_vendor_gets_a_valid_card(name: str, vendor: Vendor) -> None:
+    (shown,) = check_response(body(name, vendor))
+
+    check_for_vendor(shown, vendor)
+
+
+@pytest.mark.requirement("R3")
+@pytest.mark.parametrize("vendor", Vendor)
+@pytest.mark.parametrize("name", ["acute", "mild", "chronic"])
+def test_a_resource_in_a_card_is_standard_fhir_json(name: str, vendor: Vendor) -> None:
+    (shown,) = json.loads(body(name, vendor))["cards"]
+    (action,) = shown["suggestions"][0]["actions"]
+
+    read = Condition.model_validate_json(json.dumps(action["resource"]))
+    assert json.loads(read.model_dump_json()) == action["resource"]
+
+
+@pytest.mark.requirement("R4")
+@pytest.mark.parametrize(("name", "vendor"), VENDORS)
+def test_an_answer_is_plain_json(name: str, vendor: Vendor) -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len({key for key, _ in pairs}) == len(pairs)
+        return dict(pairs)
+
+    def no_number(constant: str) -> None:
+        pytest.fail(f"{constant} is not JSON")
+
+    # The standard parser takes no comment and no trailing comma (RFC 8259).
+    text = body(name, vendor).decode("utf-8", "strict")
+    assert json.loads(text, object_pairs_hook=once, parse_constant=no_number)["cards"]
+
+
+@pytest.mark.requirement("R5")
+def test_what_is_ours_is_an_object_under_a_globally_unique_key() -> None:
+    told = integration_extension("a1", an_extraction(ADULT))
+
+    assert told
+    for key, value in told.items():
+        assert re.fullmatch(r"[a-z]+(\.[a-z-]+){2,}", key)
+        assert isinstance(value, dict)
+        check_no_empty(value, key)
+
+
+@pytest.mark.requirement("R48")
+@pytest.mark.parametrize(("name", "vendor"), VENDORS)
+def test_nothing_is_done_without_a_person(name: str, vendor: Vendor) -> None:
+    assert set(json.loads(body(name, vendor))) == {"cards"}
+
+
+@pytest.mark.requirement("R39")
+@pytest.mark.parametrize(("name", "vendor"), VENDORS)
+def test_feedback_can_name_every_card_of_a_2_0_client(name: str, vendor: Vendor) -> None:
+    (shown,) = json.loads(body(name, vendor))["cards"]
+
+    assert shown.get("uuid") == (None if vendor is Vendor.CERNER else CARD_UUID)
+
+
+@pytest.mark.requirement("R40")
+@pytest.mark.requirement("R41")
+@pytest.mark.parametrize(
+    ("vendor", "selection"),
+    [("standard", "at-most-one"), ("epic", "any"), ("cerner", "at-most-one")],
+)
+def test_selection_as_the_vendor_knows_it(vendor: str, selection: str) -> None:
+    (shown,) = json.loads(body("acute", Vendor(vendor)))["cards"]
+
+    assert shown["selectionBehavior"] == selection
+    assert not any("isRecommended" in suggestion for suggestion in shown["suggestions"])

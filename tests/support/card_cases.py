@@ -183,3 +183,45 @@ ADULT: Mapping[str, float] = {
 """Readings without a red NEWS2 score."""
 RED: Mapping[str, float] = {**ADULT, "systolic_bp": 84, "respiratory_rate": 27}
 """Readings with two."""
+
+CASES: dict[str, dict[str, Any]] = {
+    "acute": {"extraction": an_extraction(ADULT), "assessment": an_assessment()},
+    "red and acute": {"extraction": an_extraction(RED), "assessment": an_assessment()},
+    "not ill": {
+        "extraction": an_extraction(ADULT),
+        "assessment": an_assessment(Severity.NOT_ILL, 0.7, acute=0.01),
+    },
+    "mild": {
+        "extraction": an_extraction(ADULT),
+        "assessment": an_assessment(Severity.MILD, 0.6, acute=0.01),
+    },
+    "chronic": {
+        "extraction": an_extraction(ADULT),
+        "assessment": an_assessment(Severity.CHRONIC, 0.5, acute=0.01),
+    },
+    "advanced": {
+        "extraction": an_extraction(ADULT),
+        "assessment": an_assessment(Severity.TERMINAL, 0.2, acute=0.03),
+    },
+    "child": {
+        "extraction": an_extraction(ADULT, age=4.0),
+        "situation": Situation.OUT_OF_POPULATION,
+    },
+    "nothing read": {
+        "extraction": an_extraction(
+            {}, age=None, sex=None, reasons={"heart_rate": MissingReason.STALE}
+        ),
+        "situation": Situation.INSUFFICIENT_DATA,
+    },
+    "newer readings may exist": {
+        "extraction": an_extraction(ADULT, maybe_not_latest=True),
+        "assessment": an_assessment(Severity.NOT_ILL, 0.7, acute=0.01),
+    },
+    "model failed": {"extraction": an_extraction(ADULT), "situation": Situation.MODEL_FAILED},
+    "model failed, red": {"extraction": an_extraction(RED), "situation": Situation.MODEL_FAILED},
+    "excluded": {
+        "extraction": an_extraction(ADULT, deceased=True),
+        "situation": Situation.EXCLUDED,
+    },
+}
+"""Arguments of `decide` for every kind of answer."""

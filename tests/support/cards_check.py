@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from fhir.resources.R4B.condition import Condition
 
+from hooks.vendors import Vendor
+
 INDICATORS = {"info", "warning", "critical"}
 _MEMBERS = {
     "card": {
@@ -77,6 +79,35 @@ def check_card(card: Mapping[str, Any]) -> None:
         _check_link(link)
 
 
+def check_for_vendor(card: Mapping[str, Any], vendor: Vendor) -> None:
+    """Assert what the clients of a vendor need of a card beside `check_card`."""
+    if vendor is Vendor.EPIC:
+        topic = card["source"]["topic"]["code"]
+        assert re.fullmatch(r"[A-Za-z0-9]{1,100}", topic), "Epic: an alphanumeric topic"
+        assert card["uuid"], "Epic: no feedback without uuid"
+        assert card.get("selectionBehavior", "any") == "any", "Epic: only `any`"
+        for suggestion in card.get("suggestions", []):
+            assert len(suggestion["actions"]) == 1, "Epic: one action a suggestion"
+            assert "isRecommended" not in suggestion, "Epic: it would be selected beforehand"
+    if vendor is Vendor.CERNER:
+        later = {"uuid", "overrideReasons", "extension"} & set(card)
+        assert not later, f"not in CDS Hooks 1.0: {later}"
+        assert set(card["source"]) <= {"label", "url", "icon"}, "not in CDS Hooks 1.0"
+        assert card.get("selectionBehavior", "at-most-one") == "at-most-one", "1.0"
+        assert not re.search(r"(?<!\\)\|", card["detail"]), "no tables in a narrow pane"
+        assert all("appContext" not in link for link in card.get("links", []))
+        for suggestion in card.get("suggestions", []):
+            assert set(suggestion) <= {"label", "uuid", "actions"}, "not in CDS Hooks 1.0"
+            assert all(
+                set(action) == {"type", "description", "resource"}
+                for action in suggestion["actions"]
+            ), "not in CDS Hooks 1.0"
+    if vendor in (Vendor.EPIC, Vendor.CERNER):
+        for suggestion in card.get("suggestions", []):
+            for action in suggestion["actions"]:
+                assert len(action["resource"]["category"]) == 1, "one category a Condition"
+
+
 def check_no_empty(value: object, path: str) -> None:
     """R2: no member is `null`, an empty string, an empty array or an empty object."""
     assert value is not None, f"R2: {path} is null"
@@ -105,7 +136,9 @@ def _check_suggestion(suggestion: Mapping[str, Any]) -> None:
     assert isinstance(suggestion.get("isRecommended", False), bool), "R42"
     if "uuid" in suggestion:
         uuid.UUID(suggestion["uuid"])
-    for action in suggestion.get("actions", []):
+    actions = suggestion.get("actions", [])
+    assert isinstance(actions, list), "R42"
+    for action in actions:
         _only_known(action, "action")
         assert action["type"] in {"create", "update", "delete"}, "R43"
         assert isinstance(action["description"], str), "R43"
@@ -123,6 +156,8 @@ def _check_link(link: Mapping[str, Any]) -> None:
     _check_absolute(link["url"], "R46")
     assert link["type"] in {"absolute", "smart"}, "R46"
     assert "appContext" not in link or link["type"] == "smart", "R46"
+    assert isinstance(link.get("appContext", ""), str), "R46"
+    assert isinstance(link.get("autolaunchable", False), bool), "R46"
 
 
 def _check_coding(coding: Mapping[str, Any]) -> None:

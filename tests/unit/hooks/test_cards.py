@@ -114,6 +114,7 @@ QUIET = CardPolicy(
     no_data="none",
     allow_critical=False,
 )
+NEW_CLIENT = CardPolicy(frozenset({Severity.ACUTE}), Indicator.INFO, "card", True)
 CHRONIC = an_assessment(Severity.CHRONIC, 0.5, acute=0.01)
 
 
@@ -175,7 +176,7 @@ def test_c14_a_withheld_category_is_not_suggested() -> None:
 
     assert decision.category is None
     assert "suggestions" not in decision.cards[0]
-    assert "topic" not in decision.cards[0]["source"]
+    assert decision.cards[0]["source"]["topic"]["code"] == "severityredreading"
 
 
 @pytest.mark.parametrize(
@@ -220,6 +221,12 @@ def test_c2_no_card_for_the_excluded(changes: dict[str, bool], user: str, reason
             "below_lowest_indicator",
         ),
         (QUIET, {}, None, Situation.INSUFFICIENT_DATA, "no_data_not_wanted"),
+        (QUIET, ADULT, None, Situation.OUT_OF_POPULATION, "no_data_not_wanted"),
+        (NEW_CLIENT, {}, None, Situation.INSUFFICIENT_DATA, None),
+        (NEW_CLIENT, ADULT, None, Situation.OUT_OF_POPULATION, None),
+        (NEW_CLIENT, ADULT, CHRONIC, Situation.SCORED, "category_not_wanted"),
+        (NEW_CLIENT, ADULT, an_assessment(), Situation.SCORED, None),
+        (NEW_CLIENT, RED, CHRONIC, Situation.SCORED, None),
         (QUIET, ADULT, an_assessment(), Situation.SCORED, None),
         (QUIET, RED, CHRONIC, Situation.SCORED, None),
         (QUIET, RED, None, Situation.INSUFFICIENT_DATA, None),
@@ -237,6 +244,8 @@ def test_c12_a_client_chooses_but_red_readings_and_failures_are_always_shown(
     assert (decision.cards == []) == (reason is not None)
     assert decision.indicator is not None
     assert decision.kind is situation
+    assert decision.dangerous == (values is RED)
+    assert (decision.card_uuid is None) == (reason is not None)
 
 
 def test_c12_acute_above_its_threshold_is_wanted_under_another_category() -> None:

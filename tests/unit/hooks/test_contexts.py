@@ -6,7 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hooks.contexts import parse_patient_view, parse_problem_list_item_create
+from hooks.contexts import (
+    parse_encounter_discharge,
+    parse_patient_view,
+    parse_problem_list_item_create,
+)
 from hooks.errors import RequestError
 
 BUNDLE = {"resourceType": "Bundle", "type": "collection", "entry": []}
@@ -82,3 +86,32 @@ def test_conditions_must_be_a_bundle(conditions: object) -> None:
         parse_problem_list_item_create(raw(conditions=conditions))
 
     assert caught.value.element == "context.conditions"
+
+
+@pytest.mark.requirement("R27")
+def test_reads_an_encounter_discharge() -> None:
+    context = parse_encounter_discharge(raw(encounterId="Encounter/e1"))
+
+    assert (context.user_id, context.patient_id) == ("Practitioner/1", "p1")
+    assert context.encounter_id == "e1"
+    assert "p1" not in repr(context)
+
+
+@pytest.mark.requirement("R27")
+@pytest.mark.parametrize(
+    ("members", "element"),
+    [
+        ({}, "context.encounterId"),
+        ({"encounterId": ""}, "context.encounterId"),
+        ({"encounterId": None}, "context.encounterId"),
+        ({"encounterId": ["e1"]}, "context.encounterId"),
+        ({"encounterId": "a/b"}, "context.encounterId"),
+        ({"encounterId": "e1", "patientId": ...}, "context.patientId"),
+        ({"encounterId": "e1", "userId": ...}, "context.userId"),
+    ],
+)
+def test_a_discharge_needs_all_three(members: dict[str, Any], element: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_encounter_discharge(raw(**members))
+
+    assert caught.value.element == element

@@ -1,8 +1,10 @@
 """Readings in words: value, unit, age, reference range, and why one is missing."""
 
+from dataclasses import replace
+
 import pytest
 
-from fhir_mapping.readings import MissingReason
+from fhir_mapping.readings import Missing, MissingReason
 from hooks.reading_text import ReadingText
 from hooks.wording import Wording
 from tests.support.card_cases import ADULT, RED, an_extraction
@@ -152,3 +154,31 @@ def test_half_a_blood_pressure_missing_is_named_as_that_half() -> None:
 def test_a_reading_that_is_not_there_has_no_text() -> None:
     with pytest.raises(ValueError, match="heart_rate has no value"):
         text({"systolic_bp": 90.0}).brief("heart_rate")
+
+
+EXTRA = {"abo_group": "AB", "exercise_days": 12.86}
+
+
+@pytest.mark.parametrize(
+    ("language", "group", "days"),
+    [
+        ("en", "blood group AB", "exercise on 13 days a month"),
+        ("es", "grupo sanguíneo AB", "ejercicio 13 días al mes"),
+    ],
+)
+def test_extra_inputs_have_no_reference_range(language: str, group: str, days: str) -> None:
+    shown = text({**ALL, **EXTRA}, language)
+
+    assert shown.present("abo_group")
+    assert shown.full("abo_group") == group
+    assert shown.full("exercise_days") == days
+
+
+@pytest.mark.parametrize("reason", list(MissingReason))
+def test_an_extra_input_that_nobody_asked_for_is_not_missing(reason: MissingReason) -> None:
+    extraction = an_extraction(ALL)
+    absent = tuple(Missing(name, reason) for name in EXTRA)
+    shown = ReadingText(replace(extraction, missing=absent), Wording("en"))
+
+    assert bool(shown.missing()) == (reason is not MissingReason.NOT_IN_PREFETCH)
+    assert shown.missing_core() == []

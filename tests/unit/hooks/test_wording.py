@@ -5,8 +5,9 @@ import string
 import pytest
 
 from fhir_mapping.readings import MissingReason
-from hooks.wording import LANGUAGES, SENTENCES, Wording, from_data, sentence
-from model.features import FEATURES, READINGS, REASONS, SEXES
+from hooks.topics import Topic
+from hooks.wording import LANGUAGES, SENTENCES, Wording, choose_language, from_data, sentence
+from model.features import EXTRA_INPUTS, FEATURES, READINGS, REASONS, SEXES
 from model.severity import SEVERITIES
 
 ENGLISH, SPANISH = Wording("en"), Wording("es")
@@ -33,6 +34,8 @@ def test_everything_that_can_be_named_has_a_name(language: str) -> None:
         + [f"missing.{reason.value}" for reason in MissingReason]
         + [f"category.{severity.value}" for severity in SEVERITIES]
         + [f"sex.{sex}" for sex in SEXES]
+        + [f"value.{name}" for name in EXTRA_INPUTS]
+        + [f"topic.{topic.value}" for topic in Topic]
     )
 
     assert set(needed) <= set(SENTENCES[language])
@@ -78,6 +81,9 @@ def test_c11_frequencies(probability: float, english: str, spanish: str, short: 
         (60.0, "1 h ago", "hace 1 h"),
         (239.0, "3 h ago", "hace 3 h"),
         (48 * 60.0, "2 d ago", "hace 2 d"),
+        (60 * 24 * 60.0, "60 d ago", "hace 60 d"),
+        (61 * 24 * 60.0, "2 months ago", "hace 2 meses"),
+        (365.25 * 24 * 60.0, "12 months ago", "hace 12 meses"),
     ],
 )
 def test_times(minutes: float, english: str, spanish: str) -> None:
@@ -124,6 +130,7 @@ def test_sentences_begin_with_a_capital() -> None:
     assert sentence("") == ""
 
 
+@pytest.mark.requirement("R38")
 @pytest.mark.parametrize(
     ("text", "escaped"),
     [
@@ -140,3 +147,38 @@ def test_sentences_begin_with_a_capital() -> None:
 )
 def test_r38_text_from_data_is_escaped(text: str, escaped: str) -> None:
     assert from_data(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, None),
+        ("", None),
+        ("es", "es"),
+        ("es-419", "es"),
+        ("ES-mx,en;q=0.5", "es"),
+        ("en;q=0.5, es;q=0.9", "es"),
+        ("en ; q = 0.3 ,\tes;q=0.2", "en"),
+        ("fr, es;q=0.5, en;q=0.5", "es"),
+        ("fr, en;q=0.5, es;q=0.5", "en"),
+        ("fr-CA", None),
+        ("*", None),
+        ("fr, *;q=0.5", None),
+        ("es;q=0", None),
+        ("es;q=0, *", "en"),
+        ("es;q=0, es-MX", None),
+        ("es-MX;q=0, es", "es"),
+        ("en;q=0.4, *;q=0.8", "es"),
+        ("en;q=0.2, es;q=0.3, *", "es"),
+        ("en;q=0.001", "en"),
+        ("en;q=2, es;q=0.1", "es"),
+        ("en;q=0.1234, es;q=0.1", "es"),
+        ("en;level=1, es;q=0.1", "es"),
+        ("es_419, en;q=0.1", "en"),
+        ("español", None),
+        ("," * 5_000 + "es", "es"),
+        ("a" * 50_000, None),
+    ],
+)
+def test_the_language_a_header_asks_for(header: str | None, language: str | None) -> None:
+    assert choose_language(header) == language
