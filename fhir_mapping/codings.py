@@ -1,80 +1,48 @@
 """Codings as they arrive, in one spelling: system, code, and the order they are read in (C15).
 
-See https://hl7.org/fhir/R4/datatypes.html#Coding. Systems come as URIs, with or without a slash
-at the end, and as OIDs (Epic writes `urn:oid:2.16.840.1.113883.6.90`).
+See https://hl7.org/fhir/R4/datatypes.html#Coding.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
-ICD_10_CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
-ICD_10: Final = "http://hl7.org/fhir/sid/icd-10"
-"""The WHO's ICD-10. The same code can mean another thing in ICD-10-CM (R65.2 does)."""
-SNOMED_CT: Final = "http://snomed.info/sct"
-ORPHANET: Final = "https://www.orpha.net"
-OMIM: Final = "http://www.omim.org"
-ICD_9_CM: Final = "http://hl7.org/fhir/sid/icd-9-cm"
-UNKNOWN_SYSTEM: Final = "unknown"
+from fhir_mapping.code_systems import (
+    ICD_9_CM,
+    ICD_10,
+    ICD_10_CM,
+    OMIM,
+    ORPHANET,
+    SNOMED_CT,
+    normal_system,
+)
 
 SYSTEM_ORDER: tuple[str, ...] = (ICD_10_CM, ICD_10, SNOMED_CT, ORPHANET, OMIM, ICD_9_CM)
 """Codings are read in this order, those of other systems last, ties as received.
 
 ICD-10-CM is first because HCUP's chronic indicator was made for it; the WHO's codes go through
-the same indicator; SNOMED CT is read from a list of frequent problems, so it says less.
+the same indicator; SNOMED CT is read from a list of frequent problems, so it says less. A national
+variant of ICD-10 stands where the system stands whose rules it is read by.
 """
 
-_OIDS: Mapping[str, str] = {
-    "2.16.840.1.113883.6.90": ICD_10_CM,
-    "2.16.840.1.113883.6.3": ICD_10,
-    "2.16.840.1.113883.6.96": SNOMED_CT,
-    "1.3.6.1.4.1.12559.11.10.1.3.1.44.5": ORPHANET,
-    "2.16.840.1.113883.6.174": OMIM,
-    "2.16.840.1.113883.6.103": ICD_9_CM,
-}
-_PLACES: Mapping[str, str] = {
-    "hl7.org/fhir/sid/icd-10-cm": ICD_10_CM,
-    "hl7.org/fhir/sid/icd-10": ICD_10,
-    "hl7.org/fhir/sid/icd-9-cm": ICD_9_CM,
-    "snomed.info/sct": SNOMED_CT,
-    "orpha.net": ORPHANET,
-    "omim.org": OMIM,
-}
-_URI = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]{1,250}", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9._:/+-]{1,40}")
 _ICD_10 = re.compile(r"[A-Z][0-9][0-9A-Z][0-9A-Z]{0,4}")
 _SNOMED = re.compile(r"[1-9][0-9]{5,17}")
-_ORPHA = re.compile(r"(?:ORPHA(?:NET)?[:_\s]?)?([1-9][0-9]{0,6})", re.IGNORECASE)
-_OMIM = re.compile(r"(?:O?MIM[:\s]?)?[#*+%^]?([1-9][0-9]{5})", re.IGNORECASE)
+_IRI = re.compile(r"https?://(?:[a-z0-9.-]+/)+", re.IGNORECASE)
+_ORPHA = re.compile(
+    r"(?:ORDO:)?(?:ORPHA(?:NET|CODE)?[:_#\s-]?)?\s?([1-9][0-9]{0,6})", re.IGNORECASE
+)
+_OMIM = re.compile(r"(?:O?MIM[:_\s-]?)?\s?[#*+%^]?([1-9][0-9]{5})", re.IGNORECASE)
 
 
 class NormalCoding(NamedTuple):
     """A code with the canonical URI of its system."""
 
     system: str
-    """One of `SYSTEM_ORDER`, another system's URI as received, or `UNKNOWN_SYSTEM`."""
+    """One of `SYSTEM_ORDER`, another system's URI, or `UNKNOWN_SYSTEM`."""
     code: str | None
     """ICD with its dot and in upper case (`E11.9`); `ORPHA:558`; `OMIM:154700`; `None` if it does
     not have the form of a code of its system."""
-
-
-def normal_system(system: object) -> str:
-    """The canonical URI of a system; another URI as it is; else `UNKNOWN_SYSTEM`."""
-    if not isinstance(system, str):
-        return UNKNOWN_SYSTEM
-    text = system.strip()
-    lowered = text.lower()
-    known = _OIDS.get(lowered.removeprefix("urn:oid:"))
-    if known is not None:
-        return known
-    place = lowered.removeprefix("https://").removeprefix("http://").rstrip("/")
-    place = place.removeprefix("www.")
-    # A SNOMED edition or version may follow: http://snomed.info/sct/731000124108.
-    if place.startswith("snomed.info/sct/"):
-        return SNOMED_CT
-    if place in _PLACES:
-        return _PLACES[place]
-    return text if _URI.fullmatch(text) else UNKNOWN_SYSTEM
 
 
 def normal_code(system: str, code: object) -> str | None:
@@ -92,34 +60,44 @@ def normal_code(system: str, code: object) -> str | None:
         return plain if len(plain) == 3 else f"{plain[:3]}.{plain[3:]}"
     for rare, pattern, prefix in ((ORPHANET, _ORPHA, "ORPHA"), (OMIM, _OMIM, "OMIM")):
         if system == rare:
-            match = pattern.fullmatch(text)
+            match = pattern.fullmatch(_IRI.sub("", text, count=1))
             return None if match is None else f"{prefix}:{match[1]}"
     form = _SNOMED if system == SNOMED_CT else _TOKEN
     return text if form.fullmatch(text) else None
 
 
-def read_codings(concept: object) -> tuple[NormalCoding, ...]:
+def read_codings(concept: object, variants: Mapping[str, str]) -> tuple[NormalCoding, ...]:
     """The codings of a CodeableConcept, normalised, in `SYSTEM_ORDER`; never raises.
 
-    Texts and displays are not read: they are free text.
+    `variants` are those of `code_systems.read_variants`: a coding of one keeps its own system, and
+    its code is spelled as the rules want it. Texts and displays are not read: they are free text.
     """
     coding = concept.get("coding") if isinstance(concept, Mapping) else None
-    found: list[NormalCoding] = []
-    for entry in coding if isinstance(coding, list) else ():
-        if isinstance(entry, Mapping) and entry.get("code") is not None:
-            system = normal_system(entry.get("system"))
-            found.append(NormalCoding(system, normal_code(system, entry["code"])))
-    return tuple(sorted(dict.fromkeys(found), key=_rank))
+    return in_order(
+        (
+            (entry.get("system"), entry["code"])
+            for entry in (coding if isinstance(coding, list) else ())
+            if isinstance(entry, Mapping) and entry.get("code") is not None
+        ),
+        variants,
+    )
 
 
-def _rank(coding: NormalCoding) -> int:
-    known = coding.system in SYSTEM_ORDER
-    return SYSTEM_ORDER.index(coding.system) if known else len(SYSTEM_ORDER)
+def in_order(
+    pairs: Iterable[tuple[object, object]], variants: Mapping[str, str]
+) -> tuple[NormalCoding, ...]:
+    """Systems and codes in any spelling as codings, each once, in `SYSTEM_ORDER`."""
+    found: dict[NormalCoding, None] = {}
+    for name, code in pairs:
+        system = normal_system(name)
+        found[NormalCoding(system, normal_code(variants.get(system, system), code))] = None
+    return tuple(
+        sorted(found, key=lambda coding: _rank(variants.get(coding.system, coding.system)))
+    )
 
 
-def rare_code(codings: tuple[NormalCoding, ...]) -> str | None:
-    """The first Orphanet code, else the first OMIM number (C20); `None` if there is neither."""
-    return next((c.code for c in codings if c.system in (ORPHANET, OMIM) and c.code), None)
+def _rank(system: str) -> int:
+    return SYSTEM_ORDER.index(system) if system in SYSTEM_ORDER else len(SYSTEM_ORDER)
 
 
 def raw_codes(concept: Any, systems: tuple[str, ...]) -> list[str]:

@@ -7,25 +7,25 @@ looked at. `fhir_mapping.outcomes` joins what is found here with an assessment.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
+from fhir_mapping.code_systems import ICD_10, ICD_10_CM, OMIM, ORPHANET, SNOMED_CT
 from fhir_mapping.codings import (
-    ICD_10,
-    ICD_10_CM,
-    OMIM,
-    ORPHANET,
-    SNOMED_CT,
     SYSTEM_ORDER,
     NormalCoding,
-    rare_code,
+    in_order,
     raw_codes,
     read_codings,
 )
+from fhir_mapping.datetimes import parse_instant
 from fhir_mapping.known_times import known_at
+from fhir_mapping.label_versions import LABEL_RULE_VERSION
 from fhir_mapping.terminology import (
     ACUTE_EVENT,
+    AFTER_CHRONIC,
+    BEFORE_CHRONIC,
     HISTORY,
     LIFE_LIMITING,
     METASTATIC,
@@ -34,9 +34,6 @@ from fhir_mapping.terminology import (
     Terminology,
 )
 from model.severity import Severity
-
-LABEL_RULE_VERSION: Final = "1"
-"""Stored with every outcome and history file; outcomes of two versions are not pooled (C17)."""
 
 
 class ConditionClass(StrEnum):
@@ -89,22 +86,27 @@ NO_OUTCOME_STATUSES: tuple[str, ...] = (
 )
 """Values of Condition.verificationStatus that make no outcome (C16); the first that applies is
 the reason. A Condition without the element counts: R4 does not require it."""
+_BEFORE_HISTORY = frozenset(
+    {"not_a_condition", "unknown_verification", "health-concern", *NO_OUTCOME_STATUSES}
+)
+"""Reasons why a Condition is no outcome that stand before `history`."""
+# Where an encounter ended, as the reason tells of facts stored without it.
+_AT_HOME_THEN: Mapping[str, bool] = {"not_ended_at_home": False}
 _CLINICAL_STATUSES = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
 _CATEGORIES = ("problem-list-item", "encounter-diagnosis", "health-concern")
 _RESTRICTED = ("r", "v")
 _MILD_SEVERITY = NormalCoding(SNOMED_CT, "255604002")
 _ASSESSMENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# Value sets in the order they are asked of one coding, before maps and the chronic indicator.
-_BEFORE_CHRONIC = (
-    (ACUTE_EVENT, ConditionClass.ACUTE_EVENT),
-    (LIFE_LIMITING, ConditionClass.LIFE_LIMITING),
-    (METASTATIC, ConditionClass.LIFE_LIMITING),
-)
-_AFTER_CHRONIC = (
-    (NO_DISEASE, ConditionClass.NONE),
-    (SELF_LIMITING, ConditionClass.MILD),
-)
+CLASS_OF_SET: Mapping[str, str] = {
+    ACUTE_EVENT: ConditionClass.ACUTE_EVENT,
+    LIFE_LIMITING: ConditionClass.LIFE_LIMITING,
+    METASTATIC: ConditionClass.LIFE_LIMITING,
+    HISTORY: HISTORY,
+    NO_DISEASE: ConditionClass.NONE,
+    SELF_LIMITING: ConditionClass.MILD,
+}
+"""What a coding is that a value set holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,14 @@ class ConditionFacts:
     prompted_by: str | None
     """Id of our assessment whose suggestion it was made from (C14, C18)."""
     label_version: str = LABEL_RULE_VERSION
+    mild_severity: bool = False
+    """`Condition.severity` says mild."""
+    ended_at_home: bool | None = None
+    """Whether its encounter ended at home, as far as was known."""
+    why_not_else: str | None = None
+    """Why it may not be an outcome, should none of its codings be history."""
+    last_updated: datetime | None = None
+    """`meta.lastUpdated`, in UTC: which of two versions is the newer."""
 
     @property
     def severity(self) -> Severity | None:
@@ -166,7 +176,21 @@ class ConditionFacts:
             "restricted": self.restricted,
             "prompted_by": self.prompted_by,
             "label_version": self.label_version,
+            "mild_severity": self.mild_severity,
+            "ended_at_home": self.ended_at_home,
+            "why_not_else": self.why_not_else,
+            "last_updated": None if self.last_updated is None else self.last_updated.isoformat(),
         }
+
+
+EVIDENCE_ONLY: tuple[str, ...] = (
+    "mild_severity",
+    "ended_at_home",
+    "why_not_else",
+    "last_updated",
+)
+"""Members of `ConditionFacts.stored` that say nothing by themselves: `reclassify` needs them, and
+who tells an older version from a newer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +206,7 @@ def classify(
     *,
     encounter_ended_at_home: bool | None = None,
     terminology: Terminology,
+    zone: tzinfo = UTC,
 ) -> ConditionFacts:
     """What a Condition says and whether it counts; never raises, whatever the JSON holds (C15).
 
@@ -193,20 +218,19 @@ def classify(
        no-disease and self-limiting codes. "Not chronic" means nothing.
     4. Else mild, if `Condition.severity` says so.
 
+    A code of a national variant of ICD-10 is read by the rules the site has configured for it.
+
     Mild, from codes or from severity, takes an encounter that ended at home. Where
     `encounter_ended_at_home` is `None` the Condition is undetermined and `mild_if_home`.
+
+    `zone` is where the days of dates without a time end.
     """
-    codings = read_codings(condition.get("code"))
-    decision, is_history = _decide(condition, codings, terminology)
-    if decision.classification is ConditionClass.MILD and encounter_ended_at_home is not True:
-        at_home_unknown = encounter_ended_at_home is None
-        decision = _Decision(
-            ConditionClass.UNDETERMINED,
-            "home_not_known" if at_home_unknown else "not_ended_at_home",
-            decision.coding,
-            mild_if_home=at_home_unknown,
-        )
-    known = known_at(condition)
+    codings = read_codings(condition.get("code"), terminology.variants)
+    mild = _MILD_SEVERITY in read_codings(condition.get("severity"), {})
+    decision, is_history = _decide(
+        codings, mild, encounter_ended_at_home, _why_no_coding(condition.get("code")), terminology
+    )
+    known = known_at(condition, zone)
     verification, unverified = _verification(condition.get("verificationStatus"))
     categories = _categories(condition.get("category"))
     subject = _reference(condition.get("subject"))
@@ -214,13 +238,13 @@ def classify(
         "not_a_condition": condition.get("resourceType") != "Condition",
         unverified or "": unverified is not None,
         "health-concern": "health-concern" in categories,
-        "history": is_history,
+        HISTORY: is_history,
         # FHIR R4, extensibility: a modifier that is not understood forbids the use.
         "modifier_extension": bool(condition.get("modifierExtension")),
         "no_subject": subject is None,
         "unknown_date": known is None,
     }
-    why_not = next((reason for reason, applies in reasons.items() if applies), None)
+    why_not = [reason for reason, applies in reasons.items() if applies]
     clinical = raw_codes(condition.get("clinicalStatus"), _CLINICAL_SYSTEMS)
     return ConditionFacts(
         source_id=_text(condition.get("id")),
@@ -235,48 +259,114 @@ def classify(
         verification_status=verification,
         categories=categories,
         known_at=known,
-        counts=why_not is None,
-        why_not=why_not,
-        rare_code=rare_code(codings),
+        counts=not why_not,
+        why_not=next(iter(why_not), None),
+        rare_code=terminology.rare_code(codings),
         restricted=_restricted(condition.get("meta")),
         prompted_by=_prompted_by(condition.get("meta")),
+        label_version=terminology.label_version,
+        mild_severity=mild,
+        ended_at_home=encounter_ended_at_home,
+        why_not_else=next((reason for reason in why_not if reason != HISTORY), None),
+        last_updated=_last_updated(condition.get("meta")),
     )
 
 
+def reclassify(stored: Mapping[str, Any], terminology: Terminology) -> dict[str, Any]:
+    """What `ConditionFacts.stored` would give if the Condition came now (C17).
+
+    `stored` is what it gave then; of the Condition itself nothing is kept. What was lost then stays
+    lost: a code that had not the form of its system, and a system that was no URI. Facts stored
+    before the members of `EVIDENCE_ONLY` existed are read as far as their reason tells: a mild
+    `severity` that a coding overruled is not known of them, nor where an encounter ended that did
+    not matter.
+    """
+    codings = in_order(((system, code) for system, code in stored["codings"]), terminology.variants)
+    was = stored["reason"]
+    at_home = stored.get("ended_at_home", _AT_HOME_THEN.get(was))
+    if "ended_at_home" not in stored and stored["classification"] == ConditionClass.MILD:
+        at_home = True
+    mild = bool(stored.get("mild_severity", was == "severity_mild"))
+    decision, is_history = _decide(codings, mild, at_home, was, terminology)
+    why_not = stored["why_not"]
+    if why_not == HISTORY:
+        no_date = "unknown_date" if stored["known_at"] is None else None
+        why_not = stored.get("why_not_else", no_date)
+    why_not_else = why_not
+    if is_history and why_not not in _BEFORE_HISTORY:
+        why_not = HISTORY
+    return dict(stored) | {
+        "classification": decision.classification.value,
+        "mild_if_home": decision.mild_if_home,
+        "reason": decision.reason,
+        "decided_by": None if decision.coding is None else list(decision.coding),
+        "codings": [list(coding) for coding in codings],
+        "counts": why_not is None,
+        "why_not": why_not,
+        "rare_code": terminology.rare_code(codings),
+        "label_version": terminology.label_version,
+        "mild_severity": mild,
+        "ended_at_home": at_home,
+        "why_not_else": why_not_else,
+    }
+
+
 def _decide(
-    condition: Mapping[str, Any], codings: Sequence[NormalCoding], terminology: Terminology
+    codings: Sequence[NormalCoding],
+    mild_severity: bool,
+    ended_at_home: bool | None,
+    no_coding: str,
+    terminology: Terminology,
 ) -> tuple[_Decision, bool]:
     """The decision, and whether any coding is history, the patient's or a relative's."""
-    said = [(coding, *_said_of(coding, terminology)) for coding in codings]
+    said = [(coding, *said_of(coding, terminology)) for coding in codings]
     is_history = any(target == HISTORY for _, target, _ in said)
+    decision = _by_codings(said, mild_severity, no_coding)
+    if decision.classification is ConditionClass.MILD and ended_at_home is not True:
+        decision = _Decision(
+            ConditionClass.UNDETERMINED,
+            "home_not_known" if ended_at_home is None else "not_ended_at_home",
+            decision.coding,
+            mild_if_home=ended_at_home is None,
+        )
+    return decision, is_history
+
+
+def _by_codings(
+    said: Sequence[tuple[NormalCoding, str | None, str]], mild_severity: bool, no_coding: str
+) -> _Decision:
     for first in (ConditionClass.ACUTE_EVENT, ConditionClass.LIFE_LIMITING):
         for coding, target, reason in said:
             if target == first:
-                return _Decision(first, reason, coding), is_history
+                return _Decision(first, reason, coding)
     for coding, target, reason in said:
         if target not in (None, HISTORY):
-            return _Decision(ConditionClass(target), reason, coding), is_history
+            return _Decision(ConditionClass(target), reason, coding)
     if not said:
-        code = condition.get("code")
-        has_text = isinstance(code, Mapping) and bool(code.get("text"))
-        reason = "text_only" if has_text else "no_code"
-        return _Decision(ConditionClass.UNDETERMINED, reason), is_history
+        return _Decision(ConditionClass.UNDETERMINED, no_coding)
     coding, _, reason = said[0]
-    if _MILD_SEVERITY in read_codings(condition.get("severity")):
-        return _Decision(ConditionClass.MILD, "severity_mild", coding), is_history
-    return _Decision(ConditionClass.UNDETERMINED, reason, coding), is_history
+    if mild_severity:
+        return _Decision(ConditionClass.MILD, "severity_mild", coding)
+    return _Decision(ConditionClass.UNDETERMINED, reason, coding)
 
 
-def _said_of(coding: NormalCoding, terminology: Terminology) -> tuple[str | None, str]:
-    """A class, `history` or `None`, and by which rule or why not."""
+def _why_no_coding(code: object) -> str:
+    has_text = isinstance(code, Mapping) and bool(code.get("text"))
+    return "text_only" if has_text else "no_code"
+
+
+def said_of(coding: NormalCoding, terminology: Terminology) -> tuple[str | None, str]:
+    """What one coding says by itself, a class, `history` or `None`, and by which rule or why not.
+
+    The first of these that holds it decides: the sets `BEFORE_CHRONIC`, a concept map, the chronic
+    indicator where it says chronic, the sets `AFTER_CHRONIC`.
+    """
+    system = terminology.rule_system(coding)
     if coding.code is None:
-        known = coding.system in SYSTEM_ORDER
-        return None, "malformed_code" if known else "unknown_system"
-    for name, target in _BEFORE_CHRONIC:
+        return None, "malformed_code" if system in SYSTEM_ORDER else "unknown_system"
+    for name in BEFORE_CHRONIC:
         if terminology.contains(name, coding):
-            return target, f"value_set:{name}"
-    if terminology.contains(HISTORY, coding):
-        return HISTORY, f"value_set:{HISTORY}"
+            return CLASS_OF_SET[name], f"value_set:{name}"
     mapped = terminology.mapped(coding)
     if mapped is not None:
         undetermined = mapped == ConditionClass.UNDETERMINED
@@ -284,18 +374,18 @@ def _said_of(coding: NormalCoding, terminology: Terminology) -> tuple[str | None
     chronic = terminology.is_chronic(coding)
     if chronic:
         return ConditionClass.CHRONIC, "chronic_indicator"
-    for name, target in _AFTER_CHRONIC:
+    for name in AFTER_CHRONIC:
         if terminology.contains(name, coding):
-            return target, f"value_set:{name}"
-    return None, _nothing_known(coding, chronic)
+            return CLASS_OF_SET[name], f"value_set:{name}"
+    return None, _nothing_known(system, chronic)
 
 
-def _nothing_known(coding: NormalCoding, chronic: bool | None) -> str:
-    if coding.system in (ICD_10_CM, ICD_10):
+def _nothing_known(system: str, chronic: bool | None) -> str:
+    if system in (ICD_10_CM, ICD_10):
         return "no_determination" if chronic is None else "not_chronic_only"
-    if coding.system == SNOMED_CT:
+    if system == SNOMED_CT:
         return "not_in_map"
-    return "rare_code_only" if coding.system in (ORPHANET, OMIM) else "unknown_system"
+    return "rare_code_only" if system in (ORPHANET, OMIM) else "unknown_system"
 
 
 def _verification(element: object) -> tuple[str | None, str | None]:
@@ -333,6 +423,10 @@ def _prompted_by(meta: object) -> str | None:
             if isinstance(code, str) and _ASSESSMENT_ID.fullmatch(code):
                 return code
     return None
+
+
+def _last_updated(meta: object) -> datetime | None:
+    return parse_instant(_text(meta.get("lastUpdated"))) if isinstance(meta, Mapping) else None
 
 
 def _reference(element: object) -> str | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
-from fhir_mapping.labels import LABEL_RULE_VERSION, SEVERITY_OF, ConditionClass, ConditionFacts
+from fhir_mapping.label_versions import LABEL_RULE_VERSION
+from fhir_mapping.labels import SEVERITY_OF, ConditionClass, ConditionFacts
 from model.severity import OUTCOME_ORDER, Severity
 
 STAYING_CLASSES: frozenset[str] = frozenset({"emergency", "inpatient"})

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from fhir_mapping.labels import LABEL_RULE_VERSION, classify
+from fhir_mapping.label_versions import LABEL_RULE_VERSION
+from fhir_mapping.labels import classify
 from fhir_mapping.outcomes import (
     AssessmentRef,
     OutcomeDecision,
