@@ -1,13 +1,17 @@
 """What routes share: the process, the caller, the body, and how an answer is written."""
 
+from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 import msgspec
 from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from cds_service.context import ProcessContext
-from cds_service.errors import TooLargeError, UnauthorizedError
-from cds_service.security.clients import DEVELOPMENT_CLIENT, Client
+from cds_service.errors import TooLargeError
+from cds_service.security.clients import Client, Right
+from cds_service.services.authentication import Authenticator, carries_secret
 
 MAX_BODY = 20_000_000
 """Bytes of a request body; whole charts of the largest synthetic patients are 1 MB."""
@@ -22,11 +26,48 @@ async def process(request: Request) -> ProcessContext:
     return context
 
 
+async def deadline(request: Request) -> float:
+    """When the call must be answered (`time.monotonic`): its time runs from when it came in."""
+    context = await process(request)
+    return monotonic() + context.settings.request_seconds
+
+
 async def client(request: Request) -> Client:
-    """The calling client. Outside development mode nobody is known yet, so everybody gets 401."""
-    if (await process(request)).settings.development:
-        return DEVELOPMENT_CLIENT
-    raise UnauthorizedError
+    """The CDS client of a call to `/cds-services…`, by its JWT; in development mode everybody is
+    the development client. Raises `UnauthorizedError`."""
+    context = await process(request)
+    if context.settings.development:
+        return context.directory.development
+    # Keys may have to be fetched, and the token is remembered in the database.
+    return await run_in_threadpool(
+        _authenticator(request).cds_client,
+        request.headers.get("authorization"),
+        request.scope["path"],
+    )
+
+
+def fhir_client(right: Right) -> Callable[[Request], Awaitable[Client]]:
+    """A dependency: the client of a call to `/fhir/…`, by its JWT or a bearer secret with `right`.
+
+    In development mode a bearer secret is held to as elsewhere, so that it can be tried; any other
+    caller is the development client. Raises `UnauthorizedError` and `ForbiddenError`.
+    """
+
+    async def caller(request: Request) -> Client:
+        context = await process(request)
+        authorization = request.headers.get("authorization")
+        if context.settings.development and not carries_secret(authorization):
+            return context.directory.development
+        return await run_in_threadpool(
+            _authenticator(request).fhir_client, authorization, request.scope["path"], right
+        )
+
+    return caller
+
+
+def _authenticator(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator
 
 
 async def body(request: Request) -> bytes:

@@ -1,1 +1,1 @@
-"""Keys and fields that name a patient."""
+"""Who calls and what was agreed; keys, tokens and secrets; fields that name a patient."""

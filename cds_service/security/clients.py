@@ -1,5 +1,6 @@
 """Who calls, and what was agreed with them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Self
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from cds_service.security.secrecy import normalise_base
 from hooks.cards import CardPolicy, Indicator, Vendor
 from hooks.wording import Language
+from model.assessment import ModelFacts
 from model.severity import SEVERITIES, Severity
 
 
@@ -85,6 +87,8 @@ class ClientSettings(_Settings):
     language: Language | None = None
     """`None`: what `Accept-Language` asks for, else `CDS_LANGUAGE`."""
     mode: Mode = Mode.SILENT
+    mode_before_pause: Mode | None = None
+    """What `clients resume` goes back to."""
     approver: str | None = None
     """Who answers for the cards (C13)."""
     sandbox: bool = False
@@ -132,6 +136,12 @@ class Client:
         servers = self.settings.fhir_servers
         return servers[0] if servers else f"client:{self.name}"
 
+    def extra_inputs(self, facts: ModelFacts | None) -> frozenset[str]:
+        """Inputs beyond vital signs that are asked for: by it, or by the live model."""
+        return frozenset(self.settings.extra_inputs) | frozenset(
+            facts.extra_inputs if facts else ()
+        )
+
     @property
     def policy(self) -> CardPolicy:
         """The cards it wants."""
@@ -142,7 +152,24 @@ class Client:
             no_data=fatigue.no_data,
             allow_critical=fatigue.critical,
             vendor=self.settings.vendor,
+            sandbox=self.settings.sandbox and not self.development,
         )
+
+
+def patient_base(client: Client, fhir_server: str | None, allowed: Iterable[str]) -> str:
+    """FHIR base URL that the patients of a request belong to (C3).
+
+    What a request names in `fhirServer` is believed of the client's own servers, and of those that
+    are `allowed` to all: else one hospital could speak of another's patients. A server that was
+    agreed with nobody gets a name of its own under the client's.
+    """
+    if fhir_server is None:
+        return client.base
+    servers = client.settings.fhir_servers
+    known = {normalise_base(one) for one in (*servers, *allowed)}
+    if normalise_base(fhir_server) in known or (client.development and not servers):
+        return fhir_server
+    return f"client:{client.name} {normalise_base(fhir_server)}"
 
 
 DEVELOPMENT_CLIENT = Client(
@@ -158,3 +185,21 @@ DEVELOPMENT_CLIENT = Client(
     development=True,
 )
 """Everybody, in development mode: sees every card (C12)."""
+
+
+def held_back(client: Client, facts: ModelFacts, *, paused: bool) -> str | None:
+    """Why a client gets no cards, whatever would be said (C13, C21); `None`: it gets them.
+
+    `paused` (the service or the client), `no_permission` (its data may not be used for cards),
+    `silent_mode`, `simulated_model` (the starter model is no model of its patients).
+    """
+    settings = client.settings
+    if paused or settings.mode is Mode.PAUSED:
+        return "paused"
+    if not settings.allow_care:
+        return "no_permission"
+    if settings.mode is Mode.SILENT:
+        return "silent_mode"
+    if facts.simulated and not settings.sandbox and not client.development:
+        return "simulated_model"
+    return None

@@ -44,6 +44,12 @@ class ModelStore:
         query = select(MODEL_VERSIONS).order_by(MODEL_VERSIONS.c.created_at)
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
+    def version(self, name: str) -> dict[str, Any] | None:
+        """One version."""
+        query = select(MODEL_VERSIONS).where(MODEL_VERSIONS.c.version == name)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else dict(row._mapping)
+
     def add_version(self, version: Mapping[str, Any]) -> None:
         """Register a version."""
         self._connection.execute(insert(MODEL_VERSIONS), version)
@@ -73,3 +79,12 @@ class ModelStore:
     def add_evaluation(self, evaluation: Mapping[str, Any]) -> None:
         """Keep the result of an evaluation or a comparison."""
         self._connection.execute(insert(EVALUATIONS), evaluation)
+
+    def evaluations(self, version: str) -> list[dict[str, Any]]:
+        """Evaluations of one version, newest first."""
+        query = (
+            select(EVALUATIONS)
+            .where(EVALUATIONS.c.model_version == version)
+            .order_by(EVALUATIONS.c.at.desc())
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
