@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -14,30 +15,49 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
 from cds_service.logs import LOGGER
-from cds_service.routes import cds, fhir, health
+from cds_service.routes import cds, fhir, fhir_assess, fhir_conditions, health, subscriptions
 from cds_service.routes.dependencies import answer
+from cds_service.services.authentication import Authenticator
+from cds_service.services.outcome_puller import OutcomePuller
 from cds_service.storage import session
+from fhir_mapping.code_systems import ICD_10_CM
+from fhir_mapping.codings import NormalCoding
 from fhir_mapping.errors import MappingError
 from hooks.errors import HookError
 from hooks.protocol import operation_outcome
+
+THREADS = 64
+"""Threads that answer. At most half of them wait for FHIR servers (`services/places`) and a quarter
+for keys (`security/keys`): the rest is left to calls that wait for nobody."""
 
 
 def create_app(context: ProcessContext) -> FastAPI:
     """Build the application around a process context.
 
     Its start refuses (`ConfigurationError`) unless the database is exactly at the revision this
-    version needs.
+    version needs and the site's terminology can be used.
     """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         session.check(context.engine)
+        current_default_thread_limiter().total_tokens = THREADS
+        # A fault in a site's files is told now, not at the first Condition; and the table of
+        # chronic conditions is read now, not while the first chart waits.
+        context.terminology.is_chronic(NormalCoding(ICD_10_CM, "I10"))
         context.champion.start()
+        context.directory.start()
         # What is loaded now lives as long as the process: keeping it out of every later
         # collection takes the longest pauses out of the answers.
+        fhir_servers = context.fhir
+        puller = OutcomePuller(context)
+        puller.start()
         gc.collect()
         gc.freeze()
         yield
+        puller.stop()
+        fhir_servers.close()
+        context.directory.stop()
         context.champion.stop()
         context.engine.dispose()
 
@@ -51,12 +71,15 @@ def create_app(context: ProcessContext) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.context = context
+    app.state.authenticator = Authenticator(context)
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HookError, _hook_error)
     app.add_exception_handler(MappingError, _mapping_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.include_router(cds.router)
-    app.include_router(fhir.router)
+    for router in (fhir.router, fhir_assess.router, fhir_conditions.router):
+        app.include_router(router, dependencies=[Depends(fhir.json_accepted)])
+    app.include_router(subscriptions.router)
     app.include_router(health.router)
     app.add_middleware(_LastResort)
     if context.settings.cors_origins:
@@ -65,7 +88,10 @@ def create_app(context: ProcessContext) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(context.settings.cors_origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+            # A hospital's EHR in the cloud calls a service in the hospital's own network: some
+            # browsers ask for that too. Only the origins on the list are told yes.
+            allow_private_network=True,
             max_age=600,
         )
     return app
@@ -96,40 +122,54 @@ class _LastResort:
             LOGGER.exception("request failed")
             if started:
                 raise
-            await _outcome(500, "exception", "The service failed; the fault is logged.")(
-                scope, receive, send
+            failed = _outcome(
+                scope["path"], 500, "exception", "The service failed; the fault is logged."
             )
+            await failed(scope, receive, send)
 
 
 def _outcome(
-    status: int, code: str, diagnostics: str, element: str | None = None, **headers: str
+    path: str,
+    status: int,
+    code: str,
+    diagnostics: str,
+    element: str | None = None,
+    **headers: str,
 ) -> Response:
+    """An OperationOutcome: as FHIR under `/fhir`, elsewhere as the JSON that CDS Hooks speaks."""
+    is_fhir = path == "/fhir" or path.startswith("/fhir/")
     response = answer(
-        operation_outcome("error", code, diagnostics, expression=element), status=status
+        operation_outcome("error", code, diagnostics, expression=element),
+        status=status,
+        media_type=fhir.FHIR_JSON if is_fhir else "application/json",
     )
     response.headers.update(headers)
     return response
 
 
-async def _service_error(_request: Request, error: Exception) -> Response:
+async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101  # Starlette's handler type is this wide
     headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
-    return _outcome(error.status, error.code, error.diagnostics, error.element, **headers)
+    path = request.scope["path"]
+    return _outcome(path, error.status, error.code, error.diagnostics, error.element, **headers)
 
 
-async def _hook_error(_request: Request, error: Exception) -> Response:
+async def _hook_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HookError)  # noqa: S101  # as above
-    return _outcome(error.status, error.code, str(error), error.element)
+    path = request.scope["path"]
+    return _outcome(path, error.status, error.code, str(error), error.element)
 
 
-async def _mapping_error(_request: Request, error: Exception) -> Response:
+async def _mapping_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, MappingError)  # noqa: S101  # as above
-    return _outcome(400, "value", str(error), error.element)
+    path = request.scope["path"]
+    return _outcome(path, error.status, error.code, str(error), error.element)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # as above
     code = "not-found" if error.status_code == HTTPStatus.NOT_FOUND else "not-supported"
-    response = _outcome(error.status_code, code, HTTPStatus(error.status_code).phrase + ".")
+    words = HTTPStatus(error.status_code).phrase + "."
+    response = _outcome(request.scope["path"], error.status_code, code, words)
     response.headers.update(error.headers or {})
     return response

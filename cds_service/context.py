@@ -1,20 +1,30 @@
 """What the whole process shares."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from cds_service.security.keys import KeyRing
 from cds_service.security.secrecy import Secrecy
 from cds_service.services.champion import Champion
+from cds_service.services.directory import Directory
+from cds_service.services.places import Places
+from cds_service.services.site_terminology import site_terminology
 from cds_service.settings import Settings, read_secret_keys
 from cds_service.storage.session import create_database_engine
-from fhir_mapping.terminology import Terminology, load_terminology
+from fhir_mapping.client import FHIRAccess
+from fhir_mapping.terminology import Terminology
 
 Clock = Callable[[], datetime]
+KEYS_SECONDS = 4.0
+"""How long a client's JWKS may take, but never more than half of the time of a call. A call waits
+for it, once in ten minutes."""
 
 
 def now() -> datetime:
@@ -30,12 +40,39 @@ class ProcessContext:
     engine: Engine
     secrecy: Secrecy
     champion: Champion
+    directory: Directory
+    """The clients (C13)."""
     clock: Clock
 
     @cached_property
     def terminology(self) -> Terminology:
-        """Value sets and maps of the label rules. Raises `TerminologyError`."""
-        return load_terminology(self.settings.terminology_dir)
+        """Value sets and maps of the label rules. Raises `ConfigurationError`."""
+        return site_terminology(self.settings)
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """Where the days of diagnoses end (C16)."""
+        name = self.settings.time_zone
+        return UTC if name is None else ZoneInfo(name)
+
+    @cached_property
+    def fhir(self) -> FHIRAccess:
+        """The way to the FHIR servers of clients; closed when the process stops."""
+        return FHIRAccess(
+            allow_private=self.settings.fhir_allow_private,
+            max_pages=self.settings.fhir_max_pages,
+        )
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        """Public keys of the clients; fetched over the same guarded way as FHIR resources."""
+        seconds = min(KEYS_SECONDS, self.settings.request_seconds / 2)
+        return KeyRing(lambda url: self.fhir.get_json(url, deadline=time.monotonic() + seconds))
+
+    @cached_property
+    def places(self) -> Places:
+        """Where calls wait for FHIR servers."""
+        return Places()
 
     @classmethod
     def create(cls, settings: Settings, *, clock: Clock = now) -> Self:
@@ -46,5 +83,6 @@ class ProcessContext:
             engine=engine,
             secrecy=Secrecy(read_secret_keys(settings)),
             champion=Champion(engine),
+            directory=Directory(engine, development=settings.development),
             clock=clock,
         )

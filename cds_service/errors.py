@@ -24,11 +24,25 @@ class UnauthorizedError(ServiceError):
         super().__init__("Unauthorized.")
 
 
+class ForbiddenError(ServiceError):
+    """The caller is known, but its bearer secret does not have this right."""
+
+    status = 403
+    code = "forbidden"
+
+
 class NotFoundError(ServiceError):
     """There is no such service or resource."""
 
     status = 404
     code = "not-found"
+
+
+class NotAcceptableError(ServiceError):
+    """The caller wants another form of the answer than there is."""
+
+    status = 406
+    code = "not-supported"
 
 
 class ConflictError(ServiceError):
@@ -45,8 +59,29 @@ class TooLargeError(ServiceError):
     code = "too-long"
 
 
+class UnsupportedMediaTypeError(ServiceError):
+    """The body is in a form that is not read."""
+
+    status = 415
+    code = "not-supported"
+
+
 class NotReadyError(ServiceError):
     """No model is loaded."""
+
+    status = 503
+    code = "transient"
+
+
+class FHIRServerTimeoutError(ServiceError):
+    """The FHIR server of the request did not answer in time."""
+
+    status = 504
+    code = "timeout"
+
+
+class FHIRServerUnavailableError(ServiceError):
+    """The FHIR server of the request cannot be reached, fails, or answers what is not FHIR."""
 
     status = 503
     code = "transient"

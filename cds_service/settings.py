@@ -10,8 +10,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cds_service.errors import ConfigurationError
@@ -97,6 +98,12 @@ class Settings(BaseSettings):
         description="How often `serve` asks for the outcomes that are due, s; 0: never, because "
         "`cds-service outcomes pull` runs by itself. Replicas share the work.",
     )
+    time_zone: str | None = Field(
+        None,
+        description="IANA time zone of the site, like Europe/Madrid: where the day of a diagnosis "
+        "without a time ends, and of HL7 v2 times without an offset. Default: days end in UTC, "
+        "which west of it makes diagnoses of the evening look older than their assessment.",
+    )
     icd10_variants: dict[str, Literal["icd-10-cm", "icd-10"]] = Field(
         {},
         description="JSON object: system URI of a national ICD-10 variant to the code system whose "
@@ -104,6 +111,11 @@ class Settings(BaseSettings):
     )
     orphadata_file: Path | None = Field(
         None, description="Orphadata nomenclature file that maps ICD-10 and OMIM to ORPHAcodes."
+    )
+    orphadata_relations: tuple[Literal["E", "BTNT"], ...] = Field(
+        ("E",),
+        description="JSON list of the relations taken from CDS_ORPHADATA_FILE: E, exact; BTNT, the "
+        "rare disease is broader than the code, whose subdivisions then count too.",
     )
     terminology_dir: Path | None = Field(
         None, description="Folder of FHIR ValueSets and ConceptMaps that replace the shipped ones."
@@ -121,6 +133,16 @@ class Settings(BaseSettings):
         ge=1,
         description="Held-out outcomes below which `retrain` cannot decide and the champion stays.",
     )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        try:
+            if name is not None:
+                ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be an IANA time zone, like Europe/Madrid") from None
+        return name
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -179,8 +201,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except ValueError:
         # pydantic-settings could not read a list; its message would repeat the value.
         raise ConfigurationError(
-            "CDS_CORS_ORIGINS and CDS_ALLOWED_FHIR_SERVERS must be JSON lists, like "
-            '["https://ehr.example"], and CDS_ICD10_VARIANTS a JSON object'
+            "CDS_CORS_ORIGINS, CDS_ALLOWED_FHIR_SERVERS and CDS_ORPHADATA_RELATIONS must be JSON "
+            'lists, like ["https://ehr.example"], and CDS_ICD10_VARIANTS a JSON object'
         ) from None
 
 

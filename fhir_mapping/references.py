@@ -25,7 +25,7 @@ class PatientMatcher:
         self, patient_id: str, fhir_server: str | None, aliases: Iterable[str] = ()
     ) -> None:
         self._patient_id = patient_id
-        self._base = None if fhir_server is None else _normal_base(fhir_server)
+        self._base = None if fhir_server is None else normal_base(fhir_server)
         self._check_base = fhir_server is not None
         self._uuids = {patient_id.casefold()} | {_uuid(alias) for alias in aliases}
         # A chart repeats one reference hundreds of times.
@@ -51,7 +51,7 @@ class PatientMatcher:
             return False
         if "://" not in reference or not self._check_base:
             return True
-        base = _normal_base(reference[: max(start - 1, 0)])
+        base = normal_base(reference[: max(start - 1, 0)])
         return base is not None and base == self._base
 
 
@@ -60,7 +60,7 @@ def _uuid(urn: str) -> str:
     return urn[len(_UUID_PREFIX) :].casefold()
 
 
-def _normal_base(url: str) -> str | None:
+def normal_base(url: str) -> str | None:
     """A FHIR base URL in one spelling; `None` if it is not an http(s) URL.
 
     Scheme and host in lower case, no default port, no trailing slash (RFC 3986, 6.2.2 and 6.2.3).

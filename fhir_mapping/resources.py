@@ -7,6 +7,7 @@ Its R4B models (4.3.0) are those of R4 (4.0.1) for the resources used here. Impo
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, time
 from typing import Any, Final
 
 import msgspec
@@ -16,9 +17,11 @@ from pydantic import ValidationError
 from fhir_mapping.errors import MappingError
 
 OUTGOING: tuple[str, ...] = (
+    "CapabilityStatement",
     "CodeSystem",
     "ConceptMap",
     "Condition",
+    "OperationDefinition",
     "OperationOutcome",
     "RiskAssessment",
     "ValueSet",
@@ -85,9 +88,9 @@ def parse_resource(type_name: str, data: bytes | Mapping[str, Any]) -> dict[str,
         return [Issue(f"{type_name}.resourceType", f"must be {type_name}")]
     try:
         valid = model.model_validate(resource)
-        text = _text_for_object(resource, valid.model_dump(), type_name)
-        if text is not None:
-            return [Issue(text, _MESSAGES["dict_type"])]
+        taken_wrongly = _taken_wrongly(resource, valid.model_dump(), type_name)
+        if taken_wrongly is not None:
+            return [taken_wrongly]
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         issues = [_issue(type_name, dict(entry)) for entry in found]
@@ -111,17 +114,22 @@ def validate_outgoing(resource: Mapping[str, Any]) -> None:
         raise MappingError(str(parsed[0]), element=parsed[0].element)
 
 
-def _text_for_object(received: object, read: object, path: str) -> str | None:
-    """The path of a text that the models took for JSON of an object; `None` if there is none."""
+def _taken_wrongly(received: object, read: object, path: str) -> Issue | None:
+    """A text that the models took for JSON of an object, or a number that they took for a time;
+    `None` if there is none."""
     if isinstance(received, Mapping) and isinstance(read, Mapping):
         pairs = [(f"{path}.{name}", value, read.get(name)) for name, value in received.items()]
     elif isinstance(received, list) and isinstance(read, list):
         both = zip(received, read, strict=False)
         pairs = [(f"{path}[{index}]", *values) for index, values in enumerate(both)]
     else:
-        return path if isinstance(received, str) and isinstance(read, Mapping) else None
-    found = (_text_for_object(value, other, place) for place, value, other in pairs)
-    return next((place for place in found if place is not None), None)
+        if isinstance(received, str) and isinstance(read, Mapping):
+            return Issue(path, _MESSAGES["dict_type"])
+        if isinstance(received, int | float) and isinstance(read, date | time):
+            return Issue(path, "must be text")
+        return None
+    found = (_taken_wrongly(value, other, place) for place, value, other in pairs)
+    return next((issue for issue in found if issue is not None), None)
 
 
 def _issue(type_name: str, error: Mapping[str, Any]) -> Issue:

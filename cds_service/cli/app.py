@@ -2,7 +2,19 @@
 
 import typer
 
-from cds_service.cli import database, evaluation, ingest, models, score, serve, training
+from cds_service.cli import (
+    clients,
+    database,
+    evaluation,
+    ingest,
+    mllp,
+    models,
+    outcomes,
+    score,
+    serve,
+    terminology,
+    training,
+)
 
 app = typer.Typer(
     name="cds-service",
@@ -12,10 +24,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("mllp")(mllp.mllp)
 app.command("train")(training.train)
 app.command("evaluate")(evaluation.evaluate)
 app.command("retrain")(training.retrain)
 app.command("score")(score.score)
 app.add_typer(models.app, name="models")
 app.add_typer(ingest.app, name="ingest")
+app.add_typer(outcomes.app, name="outcomes")
+app.add_typer(clients.app, name="clients")
+app.add_typer(terminology.app, name="terminology")
 app.add_typer(database.app, name="db")

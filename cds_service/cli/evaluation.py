@@ -44,7 +44,8 @@ def _print(report: "EvaluationReport", *, include_open: bool) -> None:
     words = {
         "assessments": "scored assessments",
         "with_outcome": "index assessments with an outcome that counts",
-        "without_outcome": "index assessments without one, window passed",
+        "without_outcome": "index assessments without one, "
+        + ("so far" if include_open else "window passed"),
         "window_open": "index assessments whose outcome window is still open",
         "later_in_encounter": "later assessments of the same encounter",
         "after_diagnosis": "made after the outcome was known",
@@ -55,6 +56,9 @@ def _print(report: "EvaluationReport", *, include_open: bool) -> None:
             [[words[name], str(report.counts.get(name, 0))] for name in words],
         )
     )
+    if report.suppressed:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in report.suppressed.items())
+        typer.echo(f"\nAnswers without a card, by reason: {reasons}.")
     if report.share_without_outcome is not None:
         typer.echo(
             f"\nWithout outcome: {report.share_without_outcome:.0%}. Every figure below is of the "

@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
+from cds_service.cli import hl7_options as hl7
 from cds_service.cli.console import actor, progress
+from cds_service.cli.senders import ClientOption, FHIRServer, sender
 from cds_service.context import ProcessContext
-from cds_service.security.clients import DEVELOPMENT_CLIENT
+from cds_service.services.hl7v2 import HL7Service
 from cds_service.services.ingesting import ingest_conditions
+from cds_service.services.outcomes import Received
 from cds_service.settings import load_settings
 from cds_service.storage.session import check
 
@@ -24,33 +27,74 @@ def ingest() -> None:
 
 @app.command("conditions")
 def conditions(
-    file: Annotated[Path, typer.Argument(help="A Bundle, a resource or NDJSON; also .gz.")],
-    fhir_server: Annotated[
-        str | None,
-        typer.Option(
-            help="FHIR base URL the patients belong to, as the EHR sends it in `fhirServer`. "
-            "Not needed where the file names it, or the EHR sends none."
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Bundles, resources, NDJSON, or the folder of a bulk export; also .gz."
         ),
-    ] = None,
+    ],
+    client: ClientOption = None,
+    fhir_server: FHIRServer = None,
 ) -> None:
-    """Take the Conditions of a file as diagnoses; the same file again changes nothing."""
+    """Take the Conditions of files as diagnoses; the same file again changes nothing."""
     context = ProcessContext.create(load_settings())
     check(context.engine)
-    client = DEVELOPMENT_CLIENT
+    of = sender(context, client)
     with progress() as bar:
-        received = ingest_conditions(
-            context,
-            file,
-            client=client.name,
-            base=fhir_server or client.base,
-            actor=actor(),
-            progress=bar,
+        ingested = ingest_conditions(
+            context, files, client=of, base=fhir_server or of.base, actor=actor(), progress=bar
         )
+    for reason, count in ingested.faults.most_common():
+        typer.echo(f"{count} lines passed over: {reason}")
+    show_received(ingested.received)
+    if ingested.faults and not (ingested.received.stored or ingested.received.unchanged):
+        raise typer.Exit(1)
+
+
+@app.command("hl7")
+def hl7_files(
+    files: Annotated[
+        list[Path], typer.Argument(help="HL7 v2 messages, batches or MLLP captures; also .gz.")
+    ],
+    client: ClientOption = None,
+    fhir_server: FHIRServer = None,
+    authority: hl7.Authority = None,
+    identifier_type: hl7.IdentifierType = "MR",
+    visits: hl7.Visits = True,
+    final_type: hl7.FinalType = None,
+    home: hl7.Home = None,
+    system: hl7.System = None,
+    timezone: hl7.Zone = None,
+) -> None:
+    """Take the diagnoses of HL7 v2 messages; the same file again changes nothing."""
+    reading = hl7.reading(authority, identifier_type, visits, final_type, home, system, timezone)
+    context = ProcessContext.create(load_settings())
+    check(context.engine)
+    of = sender(context, client)
+    service = HL7Service(context, of, base=fhir_server or of.base, reading=reading, actor=actor())
+    with progress() as bar:
+        taken = service.take_files(files, progress=bar)
+    typer.echo(f"{taken.messages} messages, {taken.repeated} of them taken before.")
+    for reason, count in taken.faults.most_common():
+        typer.echo(f"{count} messages passed over: {reason}")
+    for reason, count in taken.skipped.most_common():
+        typer.echo(f"{count} passed over: {reason.replace('_', ' ')}")
+    taken.received.issues = taken.issues
+    show_received(taken.received)
+    if taken.messages and taken.faults.total() == taken.messages:
+        raise typer.Exit(1)
+
+
+def show_received(received: Received) -> None:
+    """What became of Conditions."""
     typer.echo(f"{received.stored} Conditions stored, {received.unchanged} known already.")
+    for count, what in ((received.withdrawn, "withdrawn"), (received.merged, "patients merged")):
+        if count:
+            typer.echo(f"{count} {what}.")
     for reason, count in received.skipped.most_common():
         typer.echo(f"{count} skipped: {reason.replace('_', ' ')}")
     for issue in received.issues[:SHOWN]:
-        typer.echo(f"  Condition {issue}")
+        typer.echo(f"  {issue}")
     if len(received.issues) > SHOWN:
         typer.echo(f"  and {len(received.issues) - SHOWN} more faults")
     if received.undetermined:

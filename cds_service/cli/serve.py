@@ -33,6 +33,7 @@ def serve(
         )
     context = ProcessContext.create(settings)
     session.check(context.engine)
+    _ = context.terminology  # A fault is one sentence here, and a traceback in a worker.
     context.engine.dispose()
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,35 +1,49 @@
 """A chart opens, a card answers: the `disease-severity` use case."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ConflictError, NotReadyError
 from cds_service.logs import LOGGER
-from cds_service.security.clients import Client
+from cds_service.security.clients import Client, held_back, patient_base
+from cds_service.services.charts import ChartReader
+from cds_service.services.conditions import ConditionIntake
+from cds_service.services.fatigue import silence_reason
+from cds_service.services.merging import resolve_patient
 from cds_service.services.records import (
     Answer,
     Call,
     Resources,
+    advice_hash,
     assessment_record,
     integration_extension,
 )
 from cds_service.services.rotation import move_to_newest_keys
-from cds_service.storage.assessment_store import AssessmentStore
+from cds_service.storage.assessment_store import AssessmentStore, StoredAnswer
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore
 from fhir_mapping.extract import extract
+from fhir_mapping.pre_existing import known_before
 from fhir_mapping.readings import Extraction
+from fhir_mapping.references import PatientMatcher
 from hooks.cards import build_cards
 from hooks.contexts import PatientViewContext, parse_patient_view
-from hooks.disease_severity import HOOK, SERVICE_ID, Situation, decide_situation, require_prefetch
+from hooks.disease_severity import HOOK, SERVICE_ID, Situation, decide_situation
 from hooks.protocol import CDSRequest, cards_response, encode, parse_request
 from hooks.wording import Language
 from model.assessment import Assessment
 from model.errors import ModelError
 from model.scorer import Scorer
+from model.severity import Severity
+
+Speak = Callable[[Call, Extraction, Assessment | None, Scorer, Situation], Answer]
+"""Puts what was found into the answer of one way in."""
 
 
 class AssessingService:
@@ -38,16 +52,33 @@ class AssessingService:
     def __init__(self, context: ProcessContext) -> None:
         self._context = context
 
-    def patient_view(self, body: bytes, client: Client, language: Language | None = None) -> bytes:
-        """The body that answers a `patient-view` call.
+    def patient_view(
+        self,
+        body: bytes,
+        client: Client,
+        language: Language | None = None,
+        *,
+        later: Callable[[Callable[[], None]], None] | None = None,
+        deadline: float | None = None,
+    ) -> bytes:
+        """The body that answers a `patient-view` call, by `deadline` (`time.monotonic`; by default
+        `CDS_REQUEST_SECONDS` from now).
 
+        Conditions that came with the chart are kept as outcomes: `later` is given what is to be
+        done once the answer is out; without it that is done at once.
         `language` is what the caller would like to read, unless its client is set to another.
         Raises `HookError` (400, 412) for a request that cannot be answered, `ConflictError` for
-        a `hookInstance` that came before with another body, `NotReadyError` without a model.
+        a `hookInstance` that came before with another body, `NotReadyError` without a model,
+        `FHIRServerTimeoutError` and `FHIRServerUnavailableError` where required data had to be read
+        from a FHIR server and was not.
         """
+        if deadline is None:
+            deadline = monotonic() + self._context.settings.request_seconds
         request = parse_request(body, service_hook=HOOK)
         context = parse_patient_view(request.context)
-        require_prefetch(request.prefetch)
+        reader = ChartReader(self._context)
+        chart = reader.from_prefetch(request, client)
+        self._scorer()
         call = self.call(
             client,
             service=SERVICE_ID,
@@ -57,7 +88,38 @@ class AssessingService:
             request_hash=_hash(request),
             language=language,
         )
-        return self.assess(call, request.prefetch or {}).response
+        if reader.needs_server(chart, request, context, client):
+            # What was answered before is not read, nor a token used, a second time.
+            earlier = self._earlier(call)
+            if earlier is not None:
+                return earlier
+        resources = reader.complete(
+            chart,
+            request,
+            context,
+            client,
+            prediction_time=call.prediction_time,
+            deadline=deadline,
+        )
+        answer = self.assess(call, resources)
+        if "conditions" in resources and answer.decision.kind is not Situation.EXCLUDED:
+            (later or _at_once)(partial(self._keep_conditions, call, resources))
+        return answer.response
+
+    def _keep_conditions(self, call: Call, resources: Resources) -> None:
+        """The caller has its answer: what fails here comes again when the chart is next opened."""
+        try:
+            ConditionIntake(self._context).from_chart(
+                resources["conditions"],
+                client=call.client,
+                patient_id=call.context.patient_id,
+                fhir_server=call.fhir_server,
+                channel=HOOK,
+                encounter_id=call.context.encounter_id,
+                encounter=resources.get("encounter"),
+            )
+        except Exception:
+            LOGGER.exception("conditions not kept", extra={"assessment": call.id})
 
     def call(
         self,
@@ -72,7 +134,8 @@ class AssessingService:
     ) -> Call:
         """Identify one request for an assessment, at the time of now."""
         secrecy = self._context.secrecy
-        base = fhir_server or client.base
+        allowed = self._context.settings.allowed_fhir_servers
+        base = patient_base(client, fhir_server, allowed)
         return Call(
             id=str(uuid4()),
             client=client,
@@ -90,15 +153,13 @@ class AssessingService:
             language=client.settings.language or language or self._context.settings.language,
         )
 
-    def assess(self, call: Call, resources: Resources) -> Answer:
+    def assess(self, call: Call, resources: Resources, speak: Speak | None = None) -> Answer:
         """Assess the patient of `call` from its resources; stored before it is returned.
 
-        A call that came before gets the `response` it got. Raises `ConflictError` and
-        `NotReadyError`.
+        `speak` makes the answer, by default cards. A call that came before gets the `response` it
+        got. Raises `ConflictError` and `NotReadyError`.
         """
-        scorer = self._context.champion.scorer
-        if scorer is None:
-            raise NotReadyError("No model is loaded; see /health/ready.")
+        scorer = self._scorer()
         extraction = extract(
             resources,
             patient_id=call.context.patient_id,
@@ -106,10 +167,20 @@ class AssessingService:
             prediction_time=call.prediction_time,
             lookback_hours=call.client.settings.lookback_hours
             or self._context.settings.lookback_hours,
+            extra_inputs=call.client.extra_inputs(scorer.facts),
+            test_patient_tags=call.client.settings.test_patient_tags,
         )
-        return self._store(call, self._answer(call, extraction, scorer), scorer)
+        speak = speak or partial(self._cards, pre_existing=self._pre_existing(call, resources))
+        answer = self._answer(call, extraction, scorer, speak)
+        return self._store(call, answer, scorer, speak)
 
-    def _answer(self, call: Call, extraction: Extraction, scorer: Scorer) -> Answer:
+    def _scorer(self) -> Scorer:
+        scorer = self._context.champion.scorer
+        if scorer is None:
+            raise NotReadyError("No model is loaded; see /health/ready.")
+        return scorer
+
+    def _answer(self, call: Call, extraction: Extraction, scorer: Scorer, speak: Speak) -> Answer:
         """What is said of one chart. Nothing is stored yet."""
         situation = decide_situation(extraction, scorer.facts, call.context.user_id)
         assessment = None
@@ -117,6 +188,19 @@ class AssessingService:
             assessment = _score(scorer, extraction, call.id)
             if assessment is None:
                 situation = Situation.MODEL_FAILED
+        return speak(call, extraction, assessment, scorer, situation)
+
+    def _cards(
+        self,
+        call: Call,
+        extraction: Extraction,
+        assessment: Assessment | None,
+        scorer: Scorer,
+        situation: Situation,
+        *,
+        pre_existing: frozenset[Severity],
+    ) -> Answer:
+        """The answer of `patient-view`. Who gets no cards is assessed all the same (C13)."""
         decision = build_cards(
             extraction,
             assessment,
@@ -129,8 +213,24 @@ class AssessingService:
             assessment_id=call.id,
             context=call.context,
             situation=situation,
+            pre_existing=pre_existing,
         )
+        held = held_back(call.client, scorer.facts, paused=self._context.directory.paused)
+        if held is not None and situation is not Situation.EXCLUDED:
+            decision = replace(decision, cards=[], suppressed_reason=held)
         return self._said(call, Answer(extraction, assessment, decision, b""))
+
+    def _pre_existing(self, call: Call, resources: Resources) -> frozenset[Severity]:
+        """What Conditions that came with the chart say was known before (C16)."""
+        if "conditions" not in resources:
+            return frozenset()
+        return known_before(
+            resources["conditions"],
+            PatientMatcher(call.context.patient_id, call.fhir_server),
+            self._context.terminology,
+            call.prediction_time,
+            self._context.zone,
+        )
 
     def _said(self, call: Call, answer: Answer) -> Answer:
         """The answer with its body."""
@@ -140,24 +240,31 @@ class AssessingService:
             response["extension"] = integration_extension(call.id, answer.extraction)
         return replace(answer, response=encode(response))
 
-    def _store(self, call: Call, answer: Answer, scorer: Scorer) -> Answer:
+    def _store(self, call: Call, answer: Answer, scorer: Scorer, speak: Speak) -> Answer:
         """Commit, then answer. The same call again gets the answer it got (C12).
 
-        Pregnancy may be known from a Condition that came earlier (C1). That is asked in the
-        transaction that stores, which spares every call a second one; where it is, the answer is
-        made again.
+        Pregnancy may be known from a Condition that came earlier (C1), the patient may have been
+        merged into another, and the same may have been said before (C12). That is asked in the
+        transaction that stores, which spares every call a second one.
         """
+        version, secrecy = scorer.facts.version, self._context.secrecy
         with self._context.engine.connect() as connection:
             store = AssessmentStore(connection)
             with connection.begin() as transaction:
+                patient_keys = resolve_patient(connection, call.patient_keys)
                 if not answer.extraction.pregnant and ConditionStore(connection).pregnant(
-                    call.patient_keys, call.prediction_time
+                    patient_keys, call.prediction_time
                 ):
                     pregnant = replace(answer.extraction, pregnant=True)
-                    answer = self._answer(call, pregnant, scorer)
-                if store.add(
-                    *assessment_record(call, answer, scorer.facts.version, self._context.secrecy)
-                ):
+                    answer = self._answer(call, pregnant, scorer, speak)
+                said = replace(call, patient_keys=patient_keys)
+                silent = silence_reason(
+                    connection, said, answer, advice_hash(said, answer, version), secrecy
+                )
+                if silent is not None:
+                    decision = replace(answer.decision, cards=[], suppressed_reason=silent)
+                    answer = self._said(call, replace(answer, decision=decision))
+                if store.add(*assessment_record(said, answer, version, secrecy)):
                     move_to_newest_keys(connection, call.patient_keys, call.encounter_keys)
                     AuditStore(connection).add(
                         at=call.prediction_time,
@@ -170,11 +277,26 @@ class AssessingService:
                     return answer
                 transaction.rollback()
             earlier = store.answer(call.client.name, call.service, call.instance)
+        return replace(answer, response=self._same(call, earlier))
+
+    def _earlier(self, call: Call) -> bytes | None:
+        """What was answered to this call before. Raises `ConflictError`."""
+        with self._context.engine.connect() as connection:
+            store = AssessmentStore(connection)
+            earlier = store.answer(call.client.name, call.service, call.instance)
+        return None if earlier is None else self._same(call, earlier)
+
+    def _same(self, call: Call, earlier: StoredAnswer | None) -> bytes:
+        """The stored answer, if it was given to the same call. Raises `ConflictError`."""
         if earlier is None or earlier.request_hash != call.request_hash:
             raise ConflictError(
                 "This `hookInstance` came before with another body.", element="hookInstance"
             )
-        return replace(answer, response=self._context.secrecy.decrypt(earlier.response))
+        return self._context.secrecy.decrypt(earlier.response)
+
+
+def _at_once(work: Callable[[], None]) -> None:
+    work()
 
 
 def _score(scorer: Scorer, extraction: Extraction, assessment_id: str) -> Assessment | None:

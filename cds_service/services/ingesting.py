@@ -1,144 +1,213 @@
-"""Conditions from files: Bundles and NDJSON."""
+"""Conditions from files: Bundles, NDJSON and the folders of bulk exports."""
 
-import gzip
-import json
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from cds_service.context import ProcessContext
-from cds_service.errors import ServiceError
-from cds_service.services.outcomes import Incoming, OutcomeService, Received
+from cds_service.security.clients import Client
+from cds_service.security.secrecy import normalise_base
+from cds_service.services.outcomes import Incoming, OutcomeService, Received, Withdrawal
+from cds_service.services.resource_files import (
+    Entry,
+    IngestError,
+    entries,
+    files_of,
+    manifest_gaps,
+)
 from fhir_mapping.encounters import ended_at_home
+from fhir_mapping.patient_links import Merge, merges_of
 from fhir_mapping.subjects import encounter_of, subject_of
+
+__all__ = ["IngestError", "Ingested", "add", "ingest_conditions"]
 
 BATCH = 1_000
 """Conditions in one transaction."""
+_FIRST_LOOK = 0.3
+"""Share of the work that looking for Encounters and merged patients takes."""
 
-Entry = tuple[str | None, Any]
-"""fullUrl and resource."""
+
+@dataclass
+class Ingested:
+    """What became of the resources of files."""
+
+    received: Received = field(default_factory=Received)
+    """Its issues begin with file and line."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Lines that hold no resource, by reason."""
 
 
-class IngestError(ServiceError):
-    """A file that cannot be read."""
+@dataclass
+class _Known:
+    """What a first look at the files told."""
 
-    status = 400
-    code = "structure"
+    homes: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether an encounter ended at home, by server and id, where that is recorded."""
+    merges: list[Merge] = field(default_factory=list)
+
+
+@dataclass
+class _Batch:
+    """What goes into one transaction."""
+
+    incoming: list[Incoming] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    withdrawn: list[Withdrawal] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.incoming) + len(self.withdrawn)
 
 
 def ingest_conditions(
     context: ProcessContext,
-    path: Path,
+    paths: Sequence[Path],
     *,
-    client: str,
+    client: Client,
     base: str,
     actor: str,
     progress: Callable[[str, float], None],
-) -> Received:
-    """Take every Condition of a file; Encounters in it tell whether they ended at home.
+) -> Ingested:
+    """Take every Condition of files and folders.
 
-    `base` is the FHIR base URL of the patients where the file does not tell it (C3). The file is
-    read whole before anything is stored. Raises `IngestError` if it is not JSON that can be used,
-    naming the line.
+    Encounters among them tell whether they ended at home, Patients whether they were merged, and
+    deletions of a bulk export take Conditions back. `base` is the FHIR base URL of the patients
+    where the file does not tell it (C3). Files are read twice and line by line: a line that
+    cannot be used is counted and passed over. Raises `IngestError` for a file that cannot be
+    opened or is no FHIR at all.
     """
-    progress("reading", 0.0)
-    entries = list(_entries(path))
-    homes = {
-        resource["id"]: ended_at_home(resource)
-        for _, resource in entries
-        if _is_a(resource, "Encounter") and isinstance(resource.get("id"), str)
-    }
-    conditions = [entry for entry in entries if _is_a(entry[1], "Condition")]
-    total = Received()
+    progress("looking", 0.0)
+    base = normalise_base(base)
+    gaps = manifest_gaps(paths)
+    files = files_of(paths)
+    known = _look(files, base, progress)
+    total = Ingested()
+    total.received.issues += gaps
+    channel = "bulk" if any(_is_bulk(path) for path in files) else "ingest"
     service = OutcomeService(context)
-    for start in range(0, len(conditions), BATCH):
-        progress("storing", start / len(conditions))
-        batch = [
-            _incoming(full_url, resource, base, homes)
-            for full_url, resource in conditions[start : start + BATCH]
-        ]
-        done = service.receive(batch, client=client, channel="ingest", actor=actor, first=start + 1)
-        total.stored += done.stored
-        total.unchanged += done.unchanged
-        total.skipped += done.skipped
-        total.undetermined += done.undetermined
-        total.issues += done.issues
+
+    def store(batch: _Batch, merges: Sequence[Merge] = ()) -> None:
+        if not batch and not merges:
+            return
+        received = service.receive(
+            batch.incoming,
+            client=client.name,
+            channel=channel,
+            actor=actor,
+            allow_restricted=client.settings.allow_restricted,
+            withdrawn=batch.withdrawn,
+            merges=merges,
+        )
+        received.issues = [_placed(issue, batch.places) for issue in received.issues]
+        add(total.received, received)
+
+    store(_Batch(), known.merges)
+    batch = _Batch()
+    for entry in _all(files, "storing", _FIRST_LOOK, 1.0, progress):
+        if entry.fault is not None:
+            total.faults[entry.fault] += 1
+            total.received.issues.append(f"{entry.place}: {entry.fault}")
+        elif entry.deleted is not None:
+            batch.withdrawn += _withdrawal(entry.deleted, base)
+        elif _is_a(entry.resource, "Condition"):
+            batch.incoming.append(_incoming(entry, base, known.homes))
+            batch.places.append(entry.place)
+        if len(batch) >= BATCH:
+            store(batch)
+            batch = _Batch()
+    store(batch)
     return total
 
 
-def _incoming(
-    full_url: str | None, resource: Mapping[str, Any], base: str, homes: Mapping[str, bool | None]
-) -> Incoming:
+def add(total: Received, part: Received) -> None:
+    """Add the counts of one transaction to those of all, without what is kept of each Condition."""
+    total.stored += part.stored
+    total.unchanged += part.unchanged
+    total.withdrawn += part.withdrawn
+    total.merged += part.merged
+    total.skipped += part.skipped
+    total.undetermined += part.undetermined
+    total.issues += part.issues
+
+
+def _look(files: Sequence[Path], base: str, progress: Callable[[str, float], None]) -> _Known:
+    known = _Known()
+    for entry in _all(files, "looking", 0.0, _FIRST_LOOK, progress):
+        resource = entry.resource
+        if _is_a(resource, "Encounter") and isinstance(resource.get("id"), str):
+            home = ended_at_home(resource)
+            if home is not None:
+                server = _server(entry.full_url, resource) or base
+                known.homes[server, resource["id"]] = home
+        elif _is_a(resource, "Patient"):
+            known.merges += merges_of(resource, _server(entry.full_url, resource) or base)
+    return known
+
+
+def _all(
+    files: Sequence[Path],
+    step: str,
+    start: float,
+    end: float,
+    progress: Callable[[str, float], None],
+) -> Iterator[Entry]:
+    """The entries of all files, telling how far it is."""
+    sizes = [path.stat().st_size if path.is_file() else 0 for path in files]
+    total, done, told = sum(sizes) or 1, 0, start
+    for path, size in zip(files, sizes, strict=True):
+        for entry in entries(path):
+            share = start + (end - start) * min((done + entry.read) / total, 1.0)
+            if share - told >= 0.001:
+                progress(f"{step} {path.name}", share)
+                told = share
+            yield entry
+        done += size
+
+
+def _incoming(entry: Entry, base: str, homes: Mapping[tuple[str, str], bool]) -> Incoming:
+    resource = entry.resource
     subject = subject_of(resource)
     encounter = encounter_of(resource)
-    here = _server(full_url, resource) or base
+    here = _server(entry.full_url, resource) or base
+    named = None if subject is None else subject.base
+    where = here if named is None else normalise_base(named)
+    home = None if encounter is None else homes.get((where, encounter))
     return Incoming(
         resource=resource,
-        base=here if subject is None or subject.base is None else subject.base,
+        base=where,
         patient_id=None if subject is None else subject.id,
         encounter_id=encounter,
-        ended_at_home=None if encounter is None else homes.get(encounter),
+        ended_at_home=home,
     )
 
 
 def _server(full_url: str | None, resource: Mapping[str, Any]) -> str | None:
     """The server an entry was read from: `https://server/fhir/Condition/1` names it."""
-    ending = f"/Condition/{resource.get('id')}"
+    ending = f"/{resource.get('resourceType')}/{resource.get('id')}"
     if full_url and full_url.startswith("http") and full_url.endswith(ending):
-        return full_url.removesuffix(ending)
+        return normalise_base(full_url.removesuffix(ending))
     return None
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    try:
-        with _open(path) as file:
-            text = file.read()
-    except FileNotFoundError:
-        raise IngestError(f"There is no file {path}.") from None
-    except (OSError, UnicodeDecodeError, EOFError, zlib.error):
-        raise IngestError(f"{path} cannot be read as UTF-8 text.") from None
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        yield from _lines(path, text)
-        return
-    yield from _unpacked(content, path)
+def _withdrawal(deleted: str, base: str) -> list[Withdrawal]:
+    """The Condition that `[base/]Condition/id` names; nothing for other resources."""
+    place, _, identifier = deleted.rpartition("/")
+    server, _, kind = place.rpartition("/")
+    if kind != "Condition" or not identifier:
+        return []
+    return [Withdrawal(server if server.startswith("http") else base, identifier)]
 
 
-def _lines(path: Path, text: str) -> Iterator[Entry]:
-    """NDJSON: one resource a line."""
-    # By line feeds only: other separators of lines may stand inside a JSON string.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            resource = json.loads(line)
-        except (ValueError, RecursionError):
-            raise IngestError(
-                f"{path} is neither one JSON value nor NDJSON: line {number} is not JSON."
-            ) from None
-        yield from _unpacked(resource, path)
-
-
-def _unpacked(content: Any, path: Path) -> Iterator[Entry]:
-    if not isinstance(content, dict):
-        raise IngestError(f"{path} holds no FHIR resource, Bundle or NDJSON.")
-    if content.get("resourceType") != "Bundle":
-        yield None, content
-        return
-    entries = content.get("entry")
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict):
-            url = entry.get("fullUrl")
-            yield (url if isinstance(url, str) else None), entry.get("resource")
+def _placed(issue: str, places: Sequence[str]) -> str:
+    """An issue with file and line in the place of its number."""
+    number, _, words = issue.partition(": ")
+    return f"{places[int(number) - 1]}: {words}"
 
 
 def _is_a(resource: Any, type_name: str) -> bool:
     return isinstance(resource, dict) and resource.get("resourceType") == type_name
 
 
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
+def _is_bulk(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith((".ndjson", ".jsonl"))

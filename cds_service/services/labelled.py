@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection
 
+from cds_service.security.clients import DEVELOPMENT_CLIENT
 from cds_service.storage.assessment_store import AssessmentStore
-from cds_service.storage.condition_store import OutcomeStore
-from fhir_mapping.labels import LABEL_RULE_VERSION
+from cds_service.storage.client_store import ClientStore
+from cds_service.storage.condition_store import ConditionStore, OutcomeStore
+from fhir_mapping.label_versions import LABEL_RULE_VERSION
 from fhir_mapping.outcomes import AssessmentRef, index_assessments, outcome_window_end
 from model.features import FEATURE, ROW_NAMES
 from model.scorer import MINUTES_BEFORE
@@ -34,24 +36,28 @@ def labelled(
     connection: Connection,
     *,
     now: datetime,
+    label_version: str = LABEL_RULE_VERSION,
     since: datetime | None = None,
     include_open: bool = False,
     for_training: bool = False,
 ) -> Labelled:
-    """Join scored assessments with the outcomes of the present rules (C17).
+    """Join scored assessments with the outcomes of one version of the rules, no other (C17).
 
     Counted apart and left out: later assessments of an encounter (C16), assessments whose outcome
     window is still open (C18; kept with `include_open`), those made after the outcome was known,
-    and, `for_training`, outcomes our own suggestion prompted (C18) and rare ones without a second
-    source (C20).
+    and, `for_training`, assessments of clients that do not allow it and outcomes that rest on
+    Conditions of such (C21), outcomes our own suggestion prompted (C18) and rare ones without a
+    second source (C20).
     """
-    outcomes = OutcomeStore(connection).decided(LABEL_RULE_VERSION)
+    outcomes = OutcomeStore(connection).decided(label_version)
     store = AssessmentStore(connection)
     rows = list(store.scored(since))
     references = [_reference(row) for row in rows]
     # Of all there are: an encounter may have begun before `since`.
     everything = references if since is None else [_reference(row) for row in store.references()]
     index = {reference.id for reference in index_assessments(everything)}
+    allowed = _allow_training(connection) if for_training else None
+    forbidden = set() if allowed is None else ConditionStore(connection).of_others(allowed)
     counts: Counter[str] = Counter({"assessments": len(rows)})
     kept: list[dict[str, Any]] = []
     unverified: list[dict[str, Any]] = []
@@ -62,6 +68,8 @@ def labelled(
             is_index=reference.id in index,
             is_open=outcome_window_end(reference) > now and not include_open,
             for_training=for_training,
+            is_allowed=(allowed is None or row["client"] in allowed)
+            and (outcome is None or forbidden.isdisjoint(outcome["condition_ids"])),
         )
         counts[fate] += 1
         if fate == "with_outcome":
@@ -72,9 +80,26 @@ def labelled(
     return Labelled(_frame(kept), dict(counts), _frame(unverified))
 
 
+def _allow_training(connection: Connection) -> set[str]:
+    """Names of the clients whose assessments may be learnt from (C21)."""
+    stored = {row["name"]: row["settings"] for row in ClientStore(connection).clients()}
+    allowed = {name for name, settings in stored.items() if settings.get("allow_retraining")}
+    development = DEVELOPMENT_CLIENT
+    if development.name not in stored and development.settings.allow_retraining:
+        allowed.add(development.name)
+    return allowed
+
+
 def _fate(
-    outcome: Mapping[str, Any] | None, *, is_index: bool, is_open: bool, for_training: bool
+    outcome: Mapping[str, Any] | None,
+    *,
+    is_index: bool,
+    is_open: bool,
+    for_training: bool,
+    is_allowed: bool,
 ) -> str:
+    if not is_allowed:
+        return "not_allowed"
     if not is_index:
         return "later_in_encounter"
     if is_open:

@@ -12,12 +12,13 @@ import pandas as pd
 from cds_service.context import ProcessContext
 from cds_service.services.labelled import labelled
 from cds_service.services.outcomes import OutcomeService
+from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 from model.evaluation.metrics import Metric, evaluate
 from model.evaluation.report import as_records
-from model.features import FEATURE, ROW_NAMES
+from model.features import EXTRA_INPUTS, FEATURE, ROW_NAMES
 from model.severity import Severity
 
 SEED = 20_260
@@ -48,6 +49,8 @@ class EvaluationReport:
     """Mean and share missing of each input, with and without outcome (C18)."""
     shown: int
     """Assessments with outcome whose card was shown (C18)."""
+    suppressed: Mapping[str, int]
+    """Answers without a card, by reason (C12)."""
 
 
 class MonitoringService:
@@ -63,7 +66,14 @@ class MonitoringService:
         OutcomeService(self._context).refresh()
         now = self._context.clock()
         with reading(self._context.engine) as connection:
-            found = labelled(connection, now=now, since=since, include_open=include_open)
+            found = labelled(
+                connection,
+                now=now,
+                label_version=self._context.terminology.label_version,
+                since=since,
+                include_open=include_open,
+            )
+            suppressed = AssessmentStore(connection).suppressed_counts(since)
         minimum = self._context.settings.minimum_outcomes
         versions: list[VersionReport] = []
         if len(found.frame):
@@ -77,6 +87,7 @@ class MonitoringService:
             versions=tuple(versions),
             readings=_readings(found.frame, found.unverified),
             shown=int(found.frame["card_shown"].sum()) if len(found.frame) else 0,
+            suppressed=suppressed,
         )
         self._keep(report, actor=actor, since=since, include_open=include_open)
         return report
@@ -88,7 +99,9 @@ class MonitoringService:
         common: dict[str, Any] = {
             "counts": dict(report.counts),
             "share_without_outcome": report.share_without_outcome,
+            "suppressed": dict(report.suppressed),
             "minimum": report.minimum,
+            "label_version": self._context.terminology.label_version,
             "since": None if since is None else since.isoformat(),
             "include_open": include_open,
         }
@@ -147,6 +160,10 @@ def _readings(verified: pd.DataFrame, unverified: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name in ROW_NAMES:
         if name not in FEATURE:
+            continue
+        if name in EXTRA_INPUTS and not any(
+            len(frame) and frame[name].notna().any() for frame in (verified, unverified)
+        ):
             continue
         row: dict[str, Any] = {"input": name}
         for label, frame in (("with outcome", verified), ("without outcome", unverified)):

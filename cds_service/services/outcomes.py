@@ -1,28 +1,55 @@
 """Diagnoses come back: Conditions are classified, kept, and become outcomes (C15 to C21)."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
+from cds_service.services.deciding import renew_outcomes
+from cds_service.services.known_conditions import ConditionReader, content_hash
+from cds_service.services.merging import merge_patients, resolve_patient
+from cds_service.services.rereading import fingerprint
 from cds_service.services.rotation import move_to_newest_keys
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
+from cds_service.storage.merge_store import MergeStore
 from cds_service.storage.session import IN_LIST, reading
 from fhir_mapping.bundles import Entry
-from fhir_mapping.labels import LABEL_RULE_VERSION, ConditionFacts, classify
-from fhir_mapping.outcomes import AssessmentRef, StoredCondition, decide_outcome
+from fhir_mapping.code_systems import shown_system
+from fhir_mapping.labels import ConditionFacts
+from fhir_mapping.patient_links import Merge
 from fhir_mapping.pregnancy import PREGNANCY_SPAN, read_conditions
 from fhir_mapping.references import PatientMatcher
-from fhir_mapping.resources import parse_resource
+from fhir_mapping.resources import Issue, parse_resource
+
+CHANNELS = (
+    "problem-list-item-create",
+    "encounter-discharge",
+    "patient-view",
+    "fhir-create",
+    "fhir-bundle",
+    "subscription",
+    "pull",
+    "hl7v2",
+    "bulk",
+    "ingest",
+)
+"""How Conditions come."""
+
+MESSAGES = "hl7v2"
+"""The channel of HL7 v2."""
+
+WITHDRAWN = "withdrawn"
+"""In the place of the content hash of a Condition that was deleted where it came from."""
+
+STORED, UNCHANGED, OUTDATED = "stored", "unchanged", "outdated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +64,37 @@ class Incoming:
     """Whose it is; `None` where its subject is nobody that may be meant here."""
     encounter_id: str | None = None
     ended_at_home: bool | None = None
+    expected_version: int | None = None
+    """Take it only if that is the version that stands now (`If-Match`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A Condition that was deleted on its server: as if it had been entered in error."""
+
+    base: str
+    condition_id: str = field(repr=False)
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one Condition."""
+
+    result: str
+    """`STORED`, `UNCHANGED`, or why it was skipped: `wrong_patient`, `invalid`, `restricted`,
+    `version_conflict`, `outdated` (a newer version stands)."""
+    id: str | None = field(default=None, repr=False)
+    """Its own, or one made for it that is the same whenever it comes."""
+    version: int = 0
+    """How many versions of it are stored."""
+    facts: ConditionFacts | None = field(default=None, repr=False)
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it stands now as it was sent."""
+        return self.result in (STORED, UNCHANGED)
 
 
 @dataclass
@@ -51,15 +109,31 @@ class Received:
     """Of Conditions that are not valid FHIR: index, element and fault, without values."""
     undetermined: Counter[str] = field(default_factory=Counter)
     """Stored Conditions that say nothing of severity, by reason (C15)."""
+    withdrawn: int = 0
+    merged: int = 0
+    taken: list[Taken] = field(default_factory=list)
+    """Of each Condition, in order."""
+    removed: list[Taken] = field(default_factory=list)
+    """Of each withdrawal, in order."""
 
     def counts(self) -> dict[str, Any]:
         """For the audit trail."""
-        return {
+        counts: dict[str, Any] = {
             "stored": self.stored,
             "unchanged": self.unchanged,
             "skipped": dict(self.skipped),
             "undetermined": dict(self.undetermined),
         }
+        others = {"withdrawn": self.withdrawn, "merged": self.merged}
+        return counts | {name: count for name, count in others.items() if count}
+
+
+class NotTakenError(Exception):
+    """Some of what must be taken together could not be; nothing is stored."""
+
+    def __init__(self, received: Received) -> None:
+        super().__init__("nothing was stored")
+        self.received = received
 
 
 class OutcomeService:
@@ -76,33 +150,96 @@ class OutcomeService:
         channel: str,
         actor: str,
         first: int = 1,
+        allow_restricted: bool = False,
+        withdrawn: Iterable[Withdrawal] = (),
+        merges: Iterable[Merge] = (),
+        all_or_nothing: bool = False,
     ) -> Received:
         """Store Conditions and renew the outcomes of their patients, in one transaction.
 
-        The same Condition again changes nothing, unless more is known of it now; a changed one
-        supersedes the earlier. One that is invalid, restricted (C21) or somebody else's (C3) is
-        skipped with its reason; what was stored of one that is restricted now is erased. `first`
-        is the number of the first in messages.
+        Patients are merged first, then Conditions withdrawn, then Conditions taken. The same
+        Condition again changes nothing, unless more is known of it now; a changed one supersedes
+        the earlier, unless its `meta.lastUpdated` is older: deliveries overtake each other. What
+        was known of its encounter, and that we prompted it, stays known. One that is invalid,
+        restricted (C21, unless `allow_restricted`) or somebody else's (C3) is skipped with its
+        reason; what was stored of one that is restricted now is erased. `first` is the number of
+        the first in messages. With `all_or_nothing` one that is skipped raises `NotTakenError`,
+        and nothing is stored.
         """
-        received, patients = Received(), set[str]()
-        at = self._context.clock()
         with self._context.engine.begin() as connection:
             OutcomeStore(connection).lock()
-            for number, incoming in enumerate(conditions, start=first):
-                patients |= self._take(
-                    connection, number, incoming, received, at, client=client, channel=channel
-                )
-            for some in _parts(sorted(patients)):
-                _refresh(connection, at, some)
-            AuditStore(connection).add(
-                at=at,
-                actor=actor,
-                action="receive-conditions",
-                object_type="channel",
-                object_id=channel,
-                detail=received.counts(),
+            delivery = _Delivery(
+                self._context, connection, client, channel, actor, allow_restricted
             )
-        return received
+            for merge in merges:
+                delivery.merge(merge)
+            for withdrawal in withdrawn:
+                delivery.withdraw(withdrawal)
+            for number, incoming in enumerate(conditions, start=first):
+                delivery.take(number, incoming)
+            if all_or_nothing and delivery.received.skipped:
+                raise NotTakenError(delivery.received)
+            delivery.finish()
+        return delivery.received
+
+    def news(self, conditions: Sequence[Incoming]) -> list[Incoming]:
+        """Those that `receive` would do something about, found without waiting for who writes.
+
+        A chart brings the same Conditions at every opening.
+        """
+        reader = ConditionReader(self._context)
+        contents = [content_hash(one.resource) for one in conditions]
+        keys = [
+            [
+                key
+                for identifier in reader.identifiers(one.base, one.resource, content)
+                for key in reader.sources(one.base, identifier)
+            ]
+            for one, content in zip(conditions, contents, strict=True)
+        ]
+        with reading(self._context.engine) as connection:
+            known = ConditionStore(connection).current_hashes(
+                [key for some in keys for key in some]
+            )
+        return [
+            one
+            for one, content, some in zip(conditions, contents, keys, strict=True)
+            if one.patient_id is None
+            or reader.classified(one.resource, None).restricted
+            or not any(
+                reader.is_known(known.get(key), one.resource, content, one.ended_at_home)
+                for key in some
+            )
+        ]
+
+    def withdraw(
+        self, *, base: str, condition_id: str, client: str, channel: str, actor: str
+    ) -> bool:
+        """Take back a Condition that was deleted on its server; `False` if it was not stored."""
+        received = self.receive(
+            [],
+            client=client,
+            channel=channel,
+            actor=actor,
+            withdrawn=[Withdrawal(base, condition_id)],
+        )
+        return received.withdrawn > 0
+
+    def merge(
+        self, *, base: str, from_id: str, into_id: str, client: str, channel: str, actor: str
+    ) -> bool:
+        """Two patients of one server are one; `False` if that was known.
+
+        What is kept for `from_id`, and what comes for it later, belongs to `into_id`.
+        """
+        received = self.receive(
+            [],
+            client=client,
+            channel=channel,
+            actor=actor,
+            merges=[Merge(base, from_id, into_id)],
+        )
+        return received.merged > 0
 
     def refresh(self) -> None:
         """Decide every outcome anew: assessments may be older or newer than their Conditions.
@@ -110,103 +247,226 @@ class OutcomeService:
         Some patients in each transaction, so that nobody who writes waits for long.
         """
         at = self._context.clock()
+        with self._context.engine.begin() as connection:
+            OutcomeStore(connection).lock()
+            # An assessment that was under way while its patient was merged.
+            MergeStore(connection).gather()
         with reading(self._context.engine) as connection:
             patients = AssessmentStore(connection).patients()
         for some in _parts(patients):
             with self._context.engine.begin() as connection:
                 OutcomeStore(connection).lock()
-                _refresh(connection, at, some)
+                renew_outcomes(connection, at, some, self._context.terminology)
 
-    def _take(
+
+class _Delivery:
+    """One delivery, in the caller's transaction."""
+
+    def __init__(
         self,
+        context: ProcessContext,
         connection: Connection,
-        number: int,
-        incoming: Incoming,
-        received: Received,
-        at: datetime,
-        *,
         client: str,
         channel: str,
-    ) -> set[str]:
-        """Take one Condition; the keys of the patients whose Conditions changed by it."""
+        actor: str,
+        allow_restricted: bool,
+    ) -> None:
+        self._context = context
+        self._connection = connection
+        self._client = client
+        self._channel = channel
+        self._actor = actor
+        self._allow_restricted = allow_restricted
+        self._at = context.clock()
+        self._store = ConditionStore(connection)
+        self._reader = ConditionReader(context)
+        self._patients: set[str] = set()
+        self.received = Received()
+
+    def merge(self, merge: Merge) -> None:
+        """Merge two patients."""
+        secrecy = self._context.secrecy
+        merged = merge_patients(
+            self._connection,
+            secrecy.patient_keys(merge.base, merge.from_id),
+            secrecy.patient_keys(merge.base, merge.into_id),
+            client=self._client,
+            channel=self._channel,
+            at=self._at,
+        )
+        if merged is None:
+            return
+        self.received.merged += 1
+        self._patients.add(merged.survivor)
+        self._audit(
+            "merge-patients",
+            "patient-merge",
+            merged.id,
+            {
+                "channel": self._channel,
+                "assessments": merged.assessments,
+                "conditions": merged.conditions,
+            },
+        )
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Take back a Condition: a version that does not count supersedes the one that stands."""
+        sources = self._reader.sources(withdrawal.base, withdrawal.condition_id)
+        versions = self._store.versions(sources)
+        identifier, version = withdrawal.condition_id, versions.count
+        if _conflict(withdrawal.expected_version, versions.count):
+            self.received.skipped["version_conflict"] += 1
+            self.received.removed.append(Taken("version_conflict", identifier, version))
+            return
+        if versions.current_id is None or versions.current_hash == WITHDRAWN:
+            self.received.removed.append(Taken(UNCHANGED, identifier, version))
+            return
+        earlier = self._store.by_id(versions.current_id)
+        facts = earlier["facts"] | {
+            "verification_status": "entered-in-error",
+            "counts": False,
+            "why_not": "entered-in-error",
+        }
+        if not self._same_clock(earlier):
+            facts["last_updated"] = None
+        changes = {
+            "id": str(uuid4()),
+            "content_hash": WITHDRAWN,
+            "client": self._client,
+            "channel": self._channel,
+            "received_at": self._at,
+            "pregnancy_until": None,
+            "facts": facts,
+        }
+        self._patients |= self._store.put(earlier | changes, sources)
+        self.received.withdrawn += 1
+        self.received.removed.append(Taken(STORED, identifier, version + 1))
+
+    def take(self, number: int, incoming: Incoming) -> None:
+        """Take one Condition."""
+        taken = self._take(incoming)
+        received = self.received
+        received.taken.append(taken)
+        if taken.result == STORED:
+            received.stored += 1
+        elif taken.result == UNCHANGED:
+            received.unchanged += 1
+        else:
+            received.skipped[taken.result] += 1
+            received.issues += [f"{number}: {issue}" for issue in taken.issues]
+
+    def finish(self) -> None:
+        """Renew the outcomes of everybody whose Conditions changed, and say what was done."""
+        for some in _parts(sorted(self._patients)):
+            renew_outcomes(self._connection, self._at, some, self._context.terminology)
+        self._audit("receive-conditions", "channel", self._channel, self.received.counts())
+
+    def _take(self, incoming: Incoming) -> Taken:
         if incoming.patient_id is None:
-            received.skipped["wrong_patient"] += 1
-            return set()
+            return Taken("wrong_patient")
         resource = parse_resource("Condition", incoming.resource)
         if isinstance(resource, list):
-            received.skipped["invalid"] += 1
-            received.issues += [f"{number}: {issue}" for issue in resource]
-            return set()
-        facts = self._classified(resource, incoming.ended_at_home)
-        secrecy, store = self._context.secrecy, ConditionStore(connection)
-        content = sha256(json.dumps(resource, sort_keys=True, default=str).encode()).hexdigest()
-        identifier = f"Condition/{facts.source_id or content}"
-        sources = secrecy.source_keys(incoming.base, identifier)
-        if facts.restricted:
-            received.skipped["restricted"] += 1
-            return store.remove(sources)
-        patients = secrecy.patient_keys(incoming.base, incoming.patient_id)
+            return Taken("invalid", issues=tuple(resource))
+        reader = self._reader
+        facts = reader.classified(resource, incoming.ended_at_home)
+        content = content_hash(resource)
+        identifiers = reader.identifiers(incoming.base, resource, content)
+        sources = [key for one in identifiers for key in reader.sources(incoming.base, one)]
+        if facts.restricted and not self._allow_restricted:
+            self._erase(sources)
+            return Taken("restricted", identifiers[0], facts=facts)
+        versions = self._store.versions(sources)
+        if _conflict(incoming.expected_version, versions.count):
+            return Taken("version_conflict", identifiers[0], versions.count, facts)
+        secrecy = self._context.secrecy
+        named = secrecy.patient_keys(incoming.base, incoming.patient_id)
         encounters = (
             None
             if incoming.encounter_id is None
             else secrecy.encounter_keys(incoming.base, incoming.encounter_id)
         )
-        move_to_newest_keys(connection, patients, encounters)
-        if self._is_known(store.current_hash(sources), resource, content, incoming.ended_at_home):
-            received.unchanged += 1
-            return set()
-        received.stored += 1
+        move_to_newest_keys(self._connection, named, encounters)
+        if reader.is_known(versions.current_hash, resource, content, incoming.ended_at_home):
+            return Taken(UNCHANGED, identifiers[0], versions.count, facts)
+        prompted_by = facts.prompted_by
+        if versions.current_id is not None:
+            earlier = self._store.by_id(versions.current_id)
+            if self._is_older(facts, earlier):
+                return Taken(OUTDATED, identifiers[0], versions.count, facts)
+            home = earlier["facts"].get("ended_at_home")
+            same = encounters is not None and earlier["encounter_key"] in encounters
+            if incoming.ended_at_home is None and home is not None and same:
+                facts = reader.classified(resource, home)
+            prompted_by = prompted_by or earlier["facts"]["prompted_by"]
         if facts.severity is None:
-            system = facts.decided_by.system if facts.decided_by else "no system"
-            received.undetermined[f"{system} {facts.reason}"] += 1
-        return store.put(
+            system = shown_system(facts.decided_by.system) if facts.decided_by else "no system"
+            self.received.undetermined[f"{system} {facts.reason}"] += 1
+        known = min(facts.known_at or self._at, self._at)
+        self._patients |= self._store.put(
             {
                 "id": str(uuid4()),
                 "source_key": sources[0],
-                "content_hash": _fingerprint(content, facts),
-                "client": client,
-                "channel": channel,
-                "patient_key": patients[0],
+                "content_hash": fingerprint(content, facts.stored()),
+                "client": self._client,
+                "channel": self._channel,
+                "patient_key": resolve_patient(self._connection, named)[0],
                 "encounter_key": None if encounters is None else encounters[0],
-                "received_at": at,
+                "received_at": self._at,
                 "superseded_at": None,
-                "pregnancy_until": _pregnancy_until(incoming, min(facts.known_at or at, at), at),
+                "pregnancy_until": _pregnancy_until(incoming, known, self._at),
                 "label_version": facts.label_version,
-                "facts": facts.stored(),
+                "facts": facts.stored() | {"prompted_by": prompted_by},
             },
             sources,
         )
+        return Taken(STORED, identifiers[0], versions.count + 1, facts)
 
-    def _classified(
-        self, resource: Mapping[str, Any], ended_at_home: bool | None
-    ) -> ConditionFacts:
-        return classify(
-            resource,
-            encounter_ended_at_home=ended_at_home,
-            terminology=self._context.terminology,
+    def _is_older(self, facts: ConditionFacts, stands: Mapping[str, Any]) -> bool:
+        """Whether a newer version stands, by the clock of the server that both come from.
+
+        HL7 v2 messages have a clock of their own: that of when they were made.
+        """
+        now, then = facts.last_updated, stands["facts"].get("last_updated")
+        if now is None or then is None or not self._same_clock(stands):
+            return False
+        return now < datetime.fromisoformat(then)
+
+    def _same_clock(self, stands: Mapping[str, Any]) -> bool:
+        return (self._channel == MESSAGES) is (stands["channel"] == MESSAGES)
+
+    def _erase(self, sources: Sequence[str]) -> None:
+        """Take out what was stored of a Condition that is restricted, and what came of it."""
+        erased = self._store.erase(sources)
+        self._patients |= erased.patient_keys
+        references = AssessmentStore(self._connection).references(sorted(erased.patient_keys))
+        OutcomeStore(self._connection).erase(
+            [reference["id"] for reference in references], erased.condition_ids
         )
 
-    def _is_known(
-        self,
-        known: str | None,
-        resource: Mapping[str, Any],
-        content: str,
-        ended_at_home: bool | None,
-    ) -> bool:
-        """Whether `known` is the hash of this very Condition, read as it is read now.
-
-        Who does not know how the encounter ended takes back nothing of what was known of it.
-        """
-        if known is None:
-            return False
-        ends = (None, True, False) if ended_at_home is None else (ended_at_home,)
-        return any(known == _fingerprint(content, self._classified(resource, end)) for end in ends)
+    def _audit(
+        self, action: str, object_type: str, object_id: str, detail: Mapping[str, Any]
+    ) -> None:
+        AuditStore(self._connection).add(
+            at=self._at,
+            actor=self._actor,
+            action=action,
+            object_type=object_type,
+            object_id=object_id,
+            detail=detail,
+        )
 
 
-def _fingerprint(content: str, facts: ConditionFacts) -> str:
-    """Of a Condition and what it came to: other rules or value sets make it another."""
-    found = json.dumps(facts.stored(), sort_keys=True)
-    return sha256(f"{content} {found}".encode()).hexdigest()
+def condition_history(
+    context: ProcessContext, base: str, condition_id: str
+) -> list[dict[str, Any]]:
+    """Every stored version of a Condition, oldest first; the last is the one that stands."""
+    keys = context.secrecy.source_keys(base, f"Condition/{condition_id}")
+    with reading(context.engine) as connection:
+        return ConditionStore(connection).history(keys)
+
+
+def _conflict(expected: int | None, stored: int) -> bool:
+    return expected is not None and expected != stored
 
 
 def _parts(patients: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -221,59 +481,3 @@ def _pregnancy_until(incoming: Incoming, known: datetime, at: datetime) -> datet
     matcher = PatientMatcher(incoming.patient_id or "", None)
     pregnant, _ = read_conditions([entry], matcher, at)
     return known + PREGNANCY_SPAN if pregnant else None
-
-
-def _refresh(connection: Connection, at: datetime, patient_keys: Sequence[str]) -> None:
-    """Decide the outcomes of these patients' assessments; without Conditions there are none."""
-    conditions: dict[str, list[StoredCondition]] = defaultdict(list)
-    for row in ConditionStore(connection).current(patient_keys):
-        conditions[row["patient_key"]].append(
-            StoredCondition.of(
-                row["facts"],
-                id=row["id"],
-                patient_key=row["patient_key"],
-                encounter_key=row["encounter_key"],
-                source=row["client"],
-            )
-        )
-    references = AssessmentStore(connection).references(patient_keys)
-    outcomes = [
-        _outcome(reference, conditions[reference["patient_key"]], at)
-        for reference in references
-        if reference["patient_key"] in conditions
-    ]
-    store = OutcomeStore(connection)
-    store.remove([reference["id"] for reference in references], {LABEL_RULE_VERSION})
-    store.replace([outcome["assessment_id"] for outcome in outcomes], outcomes)
-
-
-def _outcome(
-    row: Mapping[str, Any], conditions: list[StoredCondition], at: datetime
-) -> dict[str, Any]:
-    decision = decide_outcome(
-        AssessmentRef(
-            id=row["id"],
-            patient_key=row["patient_key"],
-            prediction_time=row["prediction_time"],
-            encounter_key=row["encounter_key"],
-            encounter_class=row["encounter_class"],
-            enough_data=row["situation"] == "scored",
-        ),
-        conditions,
-    )
-    return {
-        "id": str(uuid4()),
-        "assessment_id": row["id"],
-        "label_version": decision.label_version,
-        "category": None if decision.category is None else decision.category.value,
-        "classes": [severity.value for severity in decision.classes],
-        "pre_existing": [severity.value for severity in decision.pre_existing],
-        "reason": decision.reason,
-        "known_at": decision.known_at,
-        "after_diagnosis": decision.after_diagnosis,
-        "prompted": decision.prompted,
-        "needs_second_source": decision.needs_second_source,
-        "rare_codes": list(decision.rare_codes),
-        "condition_ids": list(decision.condition_ids),
-        "decided_at": at,
-    }

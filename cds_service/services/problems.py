@@ -1,13 +1,13 @@
 """A problem list grows: the `record-problem` use case."""
 
-import json
 from typing import Any
 
 import msgspec
 
 from cds_service.context import ProcessContext
-from cds_service.security.clients import Client
+from cds_service.security.clients import Client, patient_base
 from cds_service.services.outcomes import Incoming, OutcomeService
+from fhir_mapping.elements import UNREADABLE
 from fhir_mapping.references import PatientMatcher
 from fhir_mapping.subjects import encounter_of
 from hooks.contexts import parse_problem_list_item_create
@@ -29,7 +29,8 @@ class ProblemService:
         """
         request = parse_request(body, service_hook=HOOK)
         context = parse_problem_list_item_create(request.context)
-        base = request.fhirServer or client.base
+        allowed = self._context.settings.allowed_fhir_servers
+        base = patient_base(client, request.fhirServer, allowed)
         matcher = PatientMatcher(context.patient_id, request.fhirServer)
         incoming = []
         for raw in conditions_of(context):
@@ -44,7 +45,11 @@ class ProblemService:
                 )
             )
         OutcomeService(self._context).receive(
-            incoming, client=client.name, channel=HOOK, actor=f"client:{client.name}"
+            incoming,
+            client=client.name,
+            channel=HOOK,
+            actor=f"client:{client.name}",
+            allow_restricted=client.settings.allow_restricted,
         )
         return encode(cards_response([]))
 
@@ -52,8 +57,8 @@ class ProblemService:
 def _decoded(raw: msgspec.Raw) -> dict[str, Any]:
     """The resource; what is no JSON object is an empty one, which no rule takes for a Condition."""
     try:
-        resource = json.loads(bytes(raw))
-    except (ValueError, RecursionError):
+        resource = msgspec.json.decode(raw)
+    except UNREADABLE:
         return {}
     return resource if isinstance(resource, dict) else {}
 

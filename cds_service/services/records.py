@@ -93,7 +93,7 @@ def assessment_record(
         "model_version": None if excluded else model_version,
         "indicator": None if decision.indicator is None else decision.indicator.value,
         "suppressed": decision.suppressed_reason,
-        "advice_hash": None if excluded else _advice_hash(call, answer, model_version),
+        "advice_hash": None if excluded else advice_hash(call, answer, model_version),
         "identifiers": secrecy.encrypt(encode(_identifiers(call, extraction, excluded=excluded))),
         "response": secrecy.encrypt(answer.response),
     }
@@ -111,17 +111,16 @@ def assessment_record(
     if not decision.cards:
         return record, None
     (shown,) = decision.cards
-    suggestions = shown.get("suggestions")
     return record, {
-        "uuid": shown["uuid"],
+        "uuid": decision.card_uuid,
         "assessment_id": call.id,
         "kind": decision.kind.value,
         "indicator": shown["indicator"],
-        "suggestion_uuid": suggestions[0]["uuid"] if suggestions else None,
+        "suggestion_uuid": decision.suggestion_uuid,
     }
 
 
-def _advice_hash(call: Call, answer: Answer, model_version: str) -> str:
+def advice_hash(call: Call, answer: Answer, model_version: str) -> str:
     """Of what makes advice the same advice: encounter, readings, model and category (C12)."""
     readings = [(r.feature, r.value, r.received_time) for r in answer.extraction.readings]
     encounter = None if call.encounter_keys is None else call.encounter_keys[0]
@@ -163,6 +162,7 @@ def _provenance(extraction: Extraction) -> dict[str, Any]:
         "skipped": msgspec.to_builtins(extraction.skipped),
         "maybe_not_latest": extraction.maybe_not_latest,
         "pregnant": extraction.pregnant,
+        "age_is_approximate": extraction.patient.age_is_approximate,
     }
     for entry in (*told["readings"], *told["skipped"]):
         del entry["reference"]
@@ -184,6 +184,6 @@ def _identifiers(call: Call, extraction: Extraction, *, excluded: bool) -> dict[
 def _entries(found: Any) -> list[dict[str, Any]]:
     """As JSON, one flat object each, without members that are null, "", [] or {} (R2)."""
     return [
-        {name: value for name, value in entry.items() if value not in (None, "", [], {})}
+        {name: value for name, value in entry.items() if value not in (None, "", (), [], {})}
         for entry in msgspec.to_builtins(found)
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -12,10 +13,11 @@ from sqlalchemy import Engine
 from cds_service.context import Clock
 from cds_service.errors import ServiceError
 from cds_service.services.models import ModelRuleError, ModelService
+from cds_service.services.site_terminology import site_terminology
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
-from fhir_mapping.labels import LABEL_RULE_VERSION
+from fhir_mapping.label_versions import LABEL_RULE_VERSION
 from model.training.cleaning import clean_history
 from model.training.cleaning_report import CleaningReport
 from model.training.design import TrainingSettings
@@ -39,8 +41,9 @@ class HistoryFile:
     time_column: str | None = None
     timezone: str | None = None
     source: str | None = None
-    label_version: str = LABEL_RULE_VERSION
-    """Rules its categories were made by; versions are not pooled (C17)."""
+    label_version: str | None = None
+    """Rules its categories were made by; versions are not pooled (C17). `None`: the present
+    ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,11 @@ class TrainingService:
         self._settings = settings
         self._clock = clock
         self.models = ModelService(engine, settings, clock)
+
+    @cached_property
+    def label_version(self) -> str:
+        """Version of the label rules as they are set up now. Raises `ConfigurationError`."""
+        return site_terminology(self._settings).label_version
 
     @property
     def artefacts(self) -> Path:
@@ -114,7 +122,7 @@ class TrainingService:
             data=DataDescription(
                 simulated=False,
                 description=f"History file {history.path.name}.",
-                label_version=history.label_version,
+                label_version=history.label_version or self.label_version,
                 sources={history.path.name: raw.sha256},
                 cleaning=cleaned.report.to_dict(),
             ),
@@ -181,7 +189,8 @@ class TrainingService:
         content = sha256(path.read_bytes()).hexdigest()
         with self._engine.begin() as connection:
             store = ModelStore(connection)
-            known = store.history_with(content, history.label_version)
+            label_version = history.label_version or self.label_version
+            known = store.history_with(content, label_version)
             if known is not None:
                 path.unlink()
                 return str(known["id"])
@@ -191,7 +200,7 @@ class TrainingService:
                     "id": identifier,
                     "sha256": content,
                     "location": str(path.resolve()),
-                    "label_version": history.label_version,
+                    "label_version": label_version,
                     "rows": len(frame),
                     "added_at": at,
                     "report": report.to_dict(),
@@ -214,7 +223,7 @@ class TrainingService:
         """
         with self._engine.connect() as connection:
             row = ModelStore(connection).history(history_id)
-        if row["label_version"] != LABEL_RULE_VERSION:
+        if row["label_version"] != self.label_version:
             return pd.DataFrame()
         path = Path(row["location"])
         if not path.is_file() or sha256(path.read_bytes()).hexdigest() != row["sha256"]:

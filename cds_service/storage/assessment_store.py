@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cds_service.storage.session import IN_LIST
@@ -50,13 +50,24 @@ class AssessmentStore:
             self._connection.execute(insert(CARDS), card)
         return True
 
-    def move(self, old_keys: Sequence[str], new_key: str) -> None:
-        """Give rows under older secret keys the patient's newest key."""
-        self._connection.execute(
+    def get(self, identifier: str, client: str) -> dict[str, Any] | None:
+        """An assessment of this client, every column."""
+        row = self._connection.execute(
+            select(ASSESSMENTS)
+            .where(ASSESSMENTS.c.id == identifier)
+            .where(ASSESSMENTS.c.client == client)
+        ).one_or_none()
+        return None if row is None else dict(row._mapping)
+
+    def move(self, old_keys: Sequence[str], new_key: str) -> int:
+        """Give a patient's rows another key: the newest, or that of the patient they were merged
+        into. Returns how many."""
+        result = self._connection.execute(
             update(ASSESSMENTS)
             .where(ASSESSMENTS.c.patient_key.in_(old_keys))
             .values(patient_key=new_key)
         )
+        return result.rowcount
 
     def move_encounter(self, patient_key: str, old_keys: Sequence[str], new_key: str) -> None:
         """The same for one of the patient's encounters."""
@@ -93,6 +104,7 @@ class AssessmentStore:
         """Scored assessments with what was predicted, oldest first, a batch at a time."""
         query = select(
             ASSESSMENTS.c.id,
+            ASSESSMENTS.c.client,
             ASSESSMENTS.c.patient_key,
             ASSESSMENTS.c.prediction_time,
             ASSESSMENTS.c.encounter_key,
@@ -108,6 +120,18 @@ class AssessmentStore:
         query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
         for row in self._connection.execution_options(yield_per=BATCH).execute(query):
             yield dict(row._mapping)
+
+    def suppressed_counts(self, since: datetime | None = None) -> dict[str, int]:
+        """How many answers held no card, by reason (C12); the most frequent first."""
+        query = (
+            select(ASSESSMENTS.c.suppressed, func.count().label("n"))
+            .where(ASSESSMENTS.c.suppressed.is_not(None))
+            .group_by(ASSESSMENTS.c.suppressed)
+            .order_by(func.count().desc(), ASSESSMENTS.c.suppressed)
+        )
+        if since is not None:
+            query = query.where(ASSESSMENTS.c.prediction_time >= since)
+        return {row.suppressed: row.n for row in self._connection.execute(query)}
 
     def known_cards(self, uuids: Sequence[str], client: str) -> set[str]:
         """Which of these card ids went out to this client."""

@@ -1,6 +1,7 @@
-"""Conditions as received and classified, and the outcomes decided from them."""
+"""Conditions as received and classified, and the outcomes decided from them. Both keep history."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,19 +25,65 @@ _PREGNANT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions of one Condition that are stored."""
+
+    count: int
+    current_id: str | None
+    current_hash: str | None
+    """Content hash of the Condition as it stands now; `None` if it is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erased Condition leaves to be put right."""
+
+    patient_keys: set[str]
+    condition_ids: set[str]
+
+
 class ConditionStore:
     """SQL of Conditions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def versions(self, source_keys: Sequence[str]) -> Versions:
+        """What is stored of one Condition."""
+        rows = self._connection.execute(
+            select(CONDITIONS.c.id, CONDITIONS.c.content_hash, CONDITIONS.c.superseded_at).where(
+                CONDITIONS.c.source_key.in_(source_keys)
+            )
+        ).all()
+        now = next((row for row in rows if row.superseded_at is None), None)
+        return Versions(
+            len(rows), None if now is None else now.id, None if now is None else now.content_hash
+        )
+
     def current_hash(self, source_keys: Sequence[str]) -> str | None:
         """Content hash of the Condition as it stands now; `None` if it is new."""
-        return self._connection.execute(
-            select(CONDITIONS.c.content_hash).where(
-                CONDITIONS.c.source_key.in_(source_keys), CONDITIONS.c.superseded_at.is_(None)
+        return self.versions(source_keys).current_hash
+
+    def current_hashes(self, source_keys: Sequence[str]) -> dict[str, str]:
+        """Content hashes of many Conditions as they stand now, by source key."""
+        found: dict[str, str] = {}
+        for start in range(0, len(source_keys), IN_LIST):
+            query = select(CONDITIONS.c.source_key, CONDITIONS.c.content_hash).where(
+                CONDITIONS.c.source_key.in_(source_keys[start : start + IN_LIST]),
+                CONDITIONS.c.superseded_at.is_(None),
             )
-        ).scalar_one_or_none()
+            found |= {row.source_key: row.content_hash for row in self._connection.execute(query)}
+        return found
+
+    def history(self, source_keys: Sequence[str]) -> list[dict[str, Any]]:
+        """Every version of a Condition, oldest first; the last is the one that stands."""
+        query = (
+            select(CONDITIONS)
+            .where(CONDITIONS.c.source_key.in_(source_keys))
+            .order_by(CONDITIONS.c.superseded_at.is_(None), CONDITIONS.c.superseded_at)
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
 
     def put(self, condition: Mapping[str, Any], source_keys: Sequence[str]) -> set[str]:
         """Store a Condition; an earlier version of it is superseded, not overwritten.
@@ -53,22 +100,32 @@ class ConditionStore:
         self._connection.execute(insert(CONDITIONS), condition)
         return changed
 
-    def remove(self, source_keys: Sequence[str]) -> set[str]:
-        """Erase every version of a Condition; returns the keys of its patients."""
-        versions = CONDITIONS.c.source_key.in_(source_keys)
-        patients = self._connection.execute(select(CONDITIONS.c.patient_key).where(versions))
-        changed = set(patients.scalars())
-        if changed:
-            self._connection.execute(delete(CONDITIONS).where(versions))
-        return changed
+    def by_id(self, identifier: str) -> dict[str, Any]:
+        """One version of a Condition by the id of its row."""
+        row = self._connection.execute(
+            select(CONDITIONS).where(CONDITIONS.c.id == identifier)
+        ).one()
+        return dict(row._mapping)
 
-    def move(self, old_keys: Sequence[str], new_key: str) -> None:
-        """Give rows under older secret keys the patient's newest key."""
-        self._connection.execute(
+    def erase(self, source_keys: Sequence[str]) -> Erased:
+        """Erase every version of a Condition (C21)."""
+        versions = CONDITIONS.c.source_key.in_(source_keys)
+        rows = self._connection.execute(
+            select(CONDITIONS.c.patient_key, CONDITIONS.c.id).where(versions)
+        ).all()
+        if rows:
+            self._connection.execute(delete(CONDITIONS).where(versions))
+        return Erased({row.patient_key for row in rows}, {row.id for row in rows})
+
+    def move(self, old_keys: Sequence[str], new_key: str) -> int:
+        """Give a patient's rows another key: the newest, or that of the patient they were merged
+        into. Returns how many."""
+        result = self._connection.execute(
             update(CONDITIONS)
             .where(CONDITIONS.c.patient_key.in_(old_keys))
             .values(patient_key=new_key)
         )
+        return result.rowcount
 
     def move_encounter(self, patient_key: str, old_keys: Sequence[str], new_key: str) -> None:
         """The same for one of the patient's encounters."""
@@ -92,6 +149,43 @@ class ConditionStore:
         )
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
+    def of_other_rules(
+        self, patient_keys: Sequence[str], label_version: str
+    ) -> list[dict[str, Any]]:
+        """Conditions as they stand now that other label rules classified (C17)."""
+        query = select(CONDITIONS).where(
+            CONDITIONS.c.superseded_at.is_(None),
+            CONDITIONS.c.patient_key.in_(patient_keys),
+            CONDITIONS.c.label_version != label_version,
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def of_others(self, clients: Collection[str]) -> set[str]:
+        """Ids of the Conditions as they stand now that none of these clients sent."""
+        query = select(CONDITIONS.c.id).where(
+            CONDITIONS.c.superseded_at.is_(None), CONDITIONS.c.client.not_in(sorted(clients))
+        )
+        return set(self._connection.execute(query).scalars())
+
+    def supersede(
+        self,
+        conditions: Sequence[Mapping[str, Any]],
+        old: Sequence[Mapping[str, Any]],
+        at: datetime,
+    ) -> None:
+        """Put `conditions` in the place of the rows `old`, which stay as history."""
+        for start in range(0, len(old), IN_LIST):
+            some = [row["id"] for row in old[start : start + IN_LIST]]
+            self._connection.execute(
+                update(CONDITIONS).where(CONDITIONS.c.id.in_(some)).values(superseded_at=at)
+            )
+        if conditions:
+            self._connection.execute(insert(CONDITIONS), list(conditions))
+
+
+_NO_DECISION = frozenset({"id", "decided_at", "superseded_at"})
+"""Columns of an outcome that say nothing of what was decided."""
+
 
 class OutcomeStore:
     """SQL of outcomes."""
@@ -107,23 +201,74 @@ class OutcomeStore:
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
-    def replace(self, assessment_ids: Sequence[str], outcomes: Sequence[Mapping[str, Any]]) -> None:
-        """Put `outcomes` in the place of those of the same assessments and rule version."""
-        self.remove(assessment_ids, {outcome["label_version"] for outcome in outcomes})
-        if outcomes:
-            self._connection.execute(insert(OUTCOMES), list(outcomes))
+    def renew(
+        self,
+        assessment_ids: Sequence[str],
+        label_version: str,
+        outcomes: Sequence[Mapping[str, Any]],
+        at: datetime,
+    ) -> None:
+        """Make `outcomes` those of the assessments, by one version of the rules.
 
-    def remove(self, assessment_ids: Sequence[str], label_versions: Collection[str]) -> None:
-        """Take back outcomes, of the given rule versions only."""
+        What was decided otherwise before is superseded, not overwritten; what was decided the
+        same stays. An assessment without one in `outcomes` has none from now on.
+        """
+        decided = {outcome["assessment_id"]: outcome for outcome in outcomes}
+        old: list[str] = []
         for start in range(0, len(assessment_ids), IN_LIST):
+            some = assessment_ids[start : start + IN_LIST]
+            for row in self._current(label_version, some):
+                new = decided.get(row["assessment_id"])
+                if new is not None and _decision(row) == _decision(new):
+                    del decided[row["assessment_id"]]
+                else:
+                    old.append(row["id"])
+        for start in range(0, len(old), IN_LIST):
             self._connection.execute(
-                delete(OUTCOMES).where(
-                    OUTCOMES.c.assessment_id.in_(assessment_ids[start : start + IN_LIST]),
-                    OUTCOMES.c.label_version.in_(label_versions),
-                )
+                update(OUTCOMES)
+                .where(OUTCOMES.c.id.in_(old[start : start + IN_LIST]))
+                .values(superseded_at=at)
             )
+        if decided:
+            self._connection.execute(insert(OUTCOMES), list(decided.values()))
 
     def decided(self, label_version: str) -> dict[str, dict[str, Any]]:
-        """Outcomes of one rule version (C17: versions are not pooled) by assessment id."""
-        query = select(OUTCOMES).where(OUTCOMES.c.label_version == label_version)
-        return {row.assessment_id: dict(row._mapping) for row in self._connection.execute(query)}
+        """Outcomes of one rule version (C17: versions are not pooled) by assessment id, as they
+        stand now."""
+        return {row["assessment_id"]: row for row in self._current(label_version)}
+
+    def history(self, assessment_id: str) -> list[dict[str, Any]]:
+        """Every outcome an assessment had, by all versions of the rules, oldest first."""
+        query = (
+            select(OUTCOMES)
+            .where(OUTCOMES.c.assessment_id == assessment_id)
+            .order_by(OUTCOMES.c.superseded_at.is_(None), OUTCOMES.c.superseded_at, OUTCOMES.c.id)
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def erase(self, assessment_ids: Sequence[str], condition_ids: Collection[str]) -> None:
+        """Erase every version that rests on Conditions that were erased (C21)."""
+        for start in range(0, len(assessment_ids), IN_LIST):
+            some = OUTCOMES.c.assessment_id.in_(assessment_ids[start : start + IN_LIST])
+            rows = self._connection.execute(
+                select(OUTCOMES.c.id, OUTCOMES.c.condition_ids).where(some)
+            )
+            resting = [
+                row.id for row in rows if not set(condition_ids).isdisjoint(row.condition_ids)
+            ]
+            if resting:
+                self._connection.execute(delete(OUTCOMES).where(OUTCOMES.c.id.in_(resting)))
+
+    def _current(
+        self, label_version: str, assessment_ids: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        query = select(OUTCOMES).where(
+            OUTCOMES.c.label_version == label_version, OUTCOMES.c.superseded_at.is_(None)
+        )
+        if assessment_ids is not None:
+            query = query.where(OUTCOMES.c.assessment_id.in_(assessment_ids))
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+
+def _decision(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in outcome.items() if name not in _NO_DECISION}

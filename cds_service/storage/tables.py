@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     Index,
@@ -286,6 +287,18 @@ class NotificationRow(SQLModel, table=True):
     result: str | None = None
 
 
+class SubscriptionCursorRow(SQLModel, table=True):
+    """The last event of a subscription that was told, so that a missed one is noticed."""
+
+    __tablename__ = "subscription_cursors"
+
+    client: str = Field(primary_key=True)
+    subscription_key: str = Field(primary_key=True)
+    """Hash of what the notifications call their subscription."""
+    last_event: int = Field(sa_type=BigInteger)
+    at: datetime = Field(sa_type=UTCDateTime)
+
+
 class ModelVersionRow(SQLModel, table=True):
     """A registered model version and where its artefact lies."""
 
@@ -370,6 +383,7 @@ SWITCHES = SQLModel.metadata.tables["switches"]
 PATIENT_MERGES = SQLModel.metadata.tables["patient_merges"]
 OUTCOME_PULLS = SQLModel.metadata.tables["outcome_pulls"]
 NOTIFICATIONS = SQLModel.metadata.tables["notifications"]
+SUBSCRIPTION_CURSORS = SQLModel.metadata.tables["subscription_cursors"]
 MODEL_VERSIONS = SQLModel.metadata.tables["model_versions"]
 RELEASES = SQLModel.metadata.tables["releases"]
 HISTORY_FILES = SQLModel.metadata.tables["history_files"]

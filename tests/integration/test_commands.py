@@ -64,7 +64,7 @@ def live(folder: Path) -> str:
 def test_db_check_says_what_to_run_and_upgrade_can_be_run_again(tmp_path: Path) -> None:
     assert "cds-service db upgrade" in run(tmp_path, "db", "check").sentence()
     for _ in range(2):
-        assert "Database at revision 0001" in done(tmp_path, "db", "upgrade")
+        assert "Database at revision 0002" in done(tmp_path, "db", "upgrade")
     assert "what this version needs" in done(tmp_path, "db", "check")
 
 
@@ -78,6 +78,9 @@ def test_db_check_says_what_to_run_and_upgrade_can_be_run_again(tmp_path: Path) 
         ("models", "list"),
         ("score", "--input", "x.csv", "--output", "y.csv"),
         ("ingest", "conditions", "x.json"),
+        ("ingest", "hl7", "x.hl7"),
+        ("mllp",),
+        ("outcomes", "pull"),
     ],
 )
 def test_every_command_refuses_a_database_that_is_not_migrated(
@@ -167,6 +170,7 @@ def test_train_if_none_trains_once(var: Path) -> None:
         (("--history", "{file}", *COLUMNS, "--flag-rate", "5"), "flag rate"),
         (("--history", "{file}", *COLUMNS, "--min-age", "40", "--max-age", "30"), "ages"),
         (("--history", "{file}", *COLUMNS, "--min-age", "10"), "--min-age"),
+        (("--history", "{file}", *COLUMNS, "--extra-input", "height"), "abo_group"),
         (("--history", "{file}", *COLUMNS, "--row-report", "/nowhere/x.csv"), "/nowhere"),
     ],
 )
@@ -188,6 +192,7 @@ def test_train_refuses_in_a_sentence_and_registers_nothing(
         ("train", "--seed", "7"),
         ("train", "--row-report", "x.csv"),
         ("train", "--column", "age=AGE"),
+        ("train", "--extra-input", "abo_group"),
         ("evaluate", "--since", "yesterday"),
         ("serve", "--workers", "0"),
         ("models", "promote", "1"),

@@ -9,15 +9,24 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
 from cds_service.context import ProcessContext
 from cds_service.security.clients import DEVELOPMENT_CLIENT
-from cds_service.services.outcomes import OutcomeService
+from cds_service.services.conditions import ConditionIntake
+from cds_service.services.outcomes import (
+    Incoming,
+    NotTakenError,
+    OutcomeService,
+    Withdrawal,
+    condition_history,
+)
 from cds_service.services.problems import ProblemService
 from cds_service.storage import session
-from cds_service.storage.condition_store import ConditionStore
+from cds_service.storage.client_store import ClientStore
+from cds_service.storage.condition_store import ConditionStore, OutcomeStore
 from cds_service.storage.tables import AUDIT_EVENTS, CONDITIONS, OUTCOMES
 from tests.support.conditions import condition
 from tests.support.service import new_context
@@ -382,3 +391,179 @@ def test_c1_a_pregnancy_of_an_odd_date_fails_nothing(context: ProcessContext) ->
     }
     odd = condition(icd="Z34.01", recorded=None, extension=[asserted])
     assert receive(context, odd).stored == 1
+
+
+def history(context: ProcessContext, assessment: str) -> list[dict[str, Any]]:
+    with session.reading(context.engine) as connection:
+        return OutcomeStore(connection).history(assessment)
+
+
+def later(context: ProcessContext) -> None:
+    set_time(context, context.clock() + timedelta(hours=1))
+
+
+def test_a_refresh_that_decides_the_same_writes_nothing(context: ProcessContext) -> None:
+    assessment = assessed(context)
+    receive(context, condition(icd="I21.9"), condition(icd="I22.0", id="c2"))
+    before = history(context, assessment)
+    later(context)
+    OutcomeService(context).refresh()
+    receive(context, condition(icd="I22.0", id="c2"))
+    receive(context, condition(icd="J00", id="of-somebody-else"), patient_id="p2")
+    assert len(before) == 1
+    assert history(context, assessment) == before
+
+
+def test_every_reader_sees_the_current_outcome_alone(context: ProcessContext) -> None:
+    assessment = assessed(context)
+    for code in ("I21.9", "I10", "I21.9"):
+        receive(context, condition(icd=code))
+        later(context)
+    assert [row["category"] for row in history(context, assessment)] == [
+        "acute",
+        "chronic",
+        "acute",
+    ]
+    assert rows(context, OUTCOMES) == 3
+    found = joined(context)
+    assert found.counts == {"assessments": 1, "with_outcome": 1}
+    assert list(found.frame["severity"]) == ["acute"]
+
+
+def test_a_withdrawn_condition_stays_in_its_history(context: ProcessContext) -> None:
+    assessment = assessed(context)
+    receive(context, condition(icd="I21.9"))
+    take_back = {
+        "base": BASE,
+        "condition_id": "c1",
+        "client": "ehr",
+        "channel": "pull",
+        "actor": "test",
+    }
+    later(context)
+    assert OutcomeService(context).withdraw(**take_back)
+    assert not OutcomeService(context).withdraw(**take_back)
+    assert not OutcomeService(context).withdraw(**take_back | {"condition_id": "unknown"})
+    assert category(context, assessment) is None
+    versions = condition_history(context, BASE, "c1")
+    assert [row["facts"]["why_not"] for row in versions] == [None, "entered-in-error"]
+    assert [row["channel"] for row in versions] == ["test", "pull"]
+    later(context)
+    assert receive(context, condition(icd="I21.9")).stored == 1
+    assert category(context, assessment) == "acute"
+
+
+def test_c1_a_withdrawn_pregnancy_is_no_longer_known(context: ProcessContext) -> None:
+    receive(context, condition(icd="Z34.01", recorded="2026-03-01"))
+    keys = context.secrecy.patient_keys(BASE, "p1")
+    for known in (True, False):
+        with session.reading(context.engine) as connection:
+            assert ConditionStore(connection).pregnant(keys, context.clock()) is known
+        OutcomeService(context).withdraw(
+            base=BASE, condition_id="c1", client="ehr", channel="pull", actor="test"
+        )
+
+
+def test_c21_of_a_condition_that_became_restricted_no_outcome_is_left(
+    context: ProcessContext,
+) -> None:
+    assessment = assessed(context)
+    receive(context, condition(icd="I10", id="other"))
+    later(context)
+    receive(context, condition(icd="I21.9"))
+    later(context)
+    receive(context, condition(icd="I22.0"))
+    assert len(history(context, assessment)) == 3
+    security = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+    meta = {"security": [{"system": security, "code": "V"}]}
+    receive(context, condition(icd="I22.0", meta=meta))
+    assert [row["category"] for row in history(context, assessment)] == ["chronic", "chronic"]
+    assert category(context, assessment) == "chronic"
+
+
+def test_all_or_nothing_leaves_nothing_behind(context: ProcessContext) -> None:
+    assessment = assessed(context)
+    receive(context, condition(icd="I10"))
+    incoming = [
+        Incoming(resource=resource, base=BASE, patient_id="p1")
+        for resource in (condition(icd="I21.9"), condition(icd="I21.9", id="bad", recorded="x"))
+    ]
+    with pytest.raises(NotTakenError) as caught:
+        OutcomeService(context).receive(
+            incoming,
+            client="ehr",
+            channel="fhir-bundle",
+            actor="test",
+            withdrawn=[Withdrawal(BASE, "c1")],
+            all_or_nothing=True,
+        )
+    assert [taken.result for taken in caught.value.received.taken] == ["stored", "invalid"]
+    assert rows(context, CONDITIONS) == 1
+    assert category(context, assessment) == "chronic"
+
+
+def test_what_servers_set_by_themselves_is_no_correction(context: ProcessContext) -> None:
+    for number in range(3):
+        meta = {"versionId": str(number), "lastUpdated": f"2026-03-0{number + 1}T00:00:00Z"}
+        text = {
+            "status": "generated",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{number}</div>',
+        }
+        receive(context, condition(icd="I21.9", meta=meta) | {"text": text})
+    assert rows(context, CONDITIONS) == 1
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_c21_care_and_retraining_are_allowed_separately(
+    context: ProcessContext, allowed: bool
+) -> None:
+    assessed(context)
+    receive(context, condition(icd="I21.9"))
+    settings = {"allow_retraining": allowed}
+    with context.engine.begin() as connection:
+        ClientStore(connection).add("development", settings, context.clock())
+    assert joined(context).counts == {"assessments": 1, "with_outcome": 1}
+    training = joined(context, for_training=True)
+    assert len(training.frame) == int(allowed)
+    assert training.counts["with_outcome" if allowed else "not_allowed"] == 1
+
+
+def test_a_chart_without_news_writes_nothing(context: ProcessContext) -> None:
+    def brought(*resources: dict[str, Any]) -> tuple[int, int]:
+        received = ConditionIntake(context).from_chart(
+            [msgspec.Raw(encoded(resource)) for resource in resources],
+            client=DEVELOPMENT_CLIENT,
+            patient_id="p1",
+            fhir_server=BASE,
+            channel="patient-view",
+        )
+        return received.stored, received.unchanged
+
+    chart = [condition(icd="I21.9"), condition(icd="I10", id="c2"), condition(icd="E11.9", id="")]
+    assert brought(*chart) == (3, 0)
+    assert brought(*chart) == (0, 3)
+    assert rows(context, AUDIT_EVENTS) == 1
+    assert brought(condition(icd="I25.2"), *chart[1:]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"resourceType": "Condition", "id": "\\ud800"}',
+        b'{"resourceType": "Condition", "identifier": [{"system": "\\ud800", "value": "1"}]}',
+        b'{"resourceType": "Condition", "code": ' + b'{"a":' * 900 + b"1" + b"}" * 901,
+        b'{"resourceType": "Condition", "code": ' + b"[" * 90_000 + b"]" * 90_000 + b"}",
+        b'{"resourceType": "Condition", "note": "\xff"}',
+        b"null",
+        b"[]",
+    ],
+)
+def test_odd_contents_of_a_chart_spoil_nothing_else(context: ProcessContext, odd: bytes) -> None:
+    received = ConditionIntake(context).from_chart(
+        [msgspec.Raw(odd), msgspec.Raw(encoded(condition(icd="I10")))],
+        client=DEVELOPMENT_CLIENT,
+        patient_id="p1",
+        fhir_server=BASE,
+        channel="patient-view",
+    )
+    assert received.stored == 1

@@ -123,7 +123,7 @@ def test_a_synthetic_chart_of_today(
         assert row.category is None
         assert "No category: this model is for ages 18 to 110" in card["summary"]
         assert card["indicator"] == "info"
-        assert "topic" not in card["source"]
+        assert card["source"]["topic"]["system"].endswith("/fhir/CodeSystem/card-topic")
         assert "suggestions" not in card
         assert "NEWS2" not in card["summary"]  # C9: no score and no adult limits for a child.
         assert "Partial NEWS2" not in card["detail"]
@@ -277,7 +277,8 @@ def test_the_recorded_requests_of_the_sandbox(
             assert response.headers["access-control-allow-origin"] == ORIGIN
             answers.append(response.json())
         discovery, assessed, *feedback = answers
-        assert [s["id"] for s in discovery["services"]] == ["disease-severity", "record-problem"]
+        offered = [s["id"] for s in discovery["services"]]
+        assert offered == ["disease-severity", "record-problem", "record-discharge"]
         assert feedback == [{}, {}, {}]
         # Months after the last reading nothing can be said.
         (card,) = check_response(assessed)

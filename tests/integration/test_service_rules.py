@@ -153,6 +153,9 @@ def pregnant(_service: Service, request: dict[str, Any]) -> None:
         "type": "searchset",
         "entry": [{"resource": found}],
     }
+    # Somebody else: what comes with a chart is remembered, and the service is shared.
+    text = json.dumps(request).replace("Patient/p1", "Patient/p9").replace('"p1"', '"p9"')
+    request |= json.loads(text)
 
 
 @pytest.mark.parametrize("change", [child, nearly_adult, very_old, pregnant])
@@ -163,7 +166,7 @@ def test_c1_outside_the_population_there_is_a_card_without_category(
     change(service, request)
     (card,) = service.assess(request).json()["cards"]
     assert card["indicator"] == "info"
-    assert "topic" not in card["source"]
+    assert card["source"]["topic"]["code"] == "severityoutofpopulation"
     assert "suggestions" not in card
     assert "88" in card["detail"]
     row = row_for(service, request)
@@ -250,7 +253,7 @@ def test_where_the_model_fails_for_a_patient_the_card_says_so(
     (card,) = response.json()["cards"]
     assert "140" in card["detail"]
     assert card["indicator"] == "warning"
-    assert "topic" not in card["source"]
+    assert card["source"]["topic"]["code"] == "severityredreading"
     assert "4711" not in response.text
     row = row_for(service, request)
     assert row.situation == "model_failed"

@@ -159,9 +159,9 @@ def test_outcomes_of_other_rule_versions_are_left_alone(engine: Engine) -> None:
     with engine.begin() as connection:
         AssessmentStore(connection).add(assessment(1), None)
         store = OutcomeStore(connection)
-        store.replace(["a1"], [outcome(1, "1", "mild")])
-        store.replace(["a1"], [outcome(2, "2", "chronic")])
-        store.replace(["a1"], [outcome(3, "2", "acute")])
+        store.renew(["a1"], "1", [outcome(1, "1", "mild")], NOW)
+        store.renew(["a1"], "2", [outcome(2, "2", "chronic")], NOW)
+        store.renew(["a1"], "2", [outcome(3, "2", "acute")], NOW)
         assert store.decided("1")["a1"]["category"] == "mild"
         assert store.decided("2")["a1"]["category"] == "acute"
 

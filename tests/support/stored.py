@@ -1,5 +1,6 @@
 """Assessments and Conditions in a database, without HTTP: for tests of what comes of them."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,6 @@ from cds_service.services.outcomes import Incoming, OutcomeService, Received
 from cds_service.storage import session
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
-from fhir_mapping.labels import LABEL_RULE_VERSION
 from tests.support.service import TestClock
 
 BASE = "https://ehr.example/fhir"
@@ -40,19 +40,22 @@ def assessed(
     encounter: str | None = None,
     encounter_class: str | None = "emergency",
     situation: str = "scored",
+    client: str = "development",
+    base: str = BASE,
 ) -> str:
     """Store a scored assessment, as `AssessingService` does; its id."""
+    named = {"user": "Practitioner/1", "base": base, "patient": patient, "encounter": encounter}
     identifier = str(uuid4())
     scored = situation == "scored"
     record = {
         "id": identifier,
-        "client": "development",
+        "client": client,
         "service": "disease-severity",
         "hook_instance": str(uuid4()),
         "request_hash": "hash",
         "prediction_time": at,
-        "patient_key": context.secrecy.patient_keys(BASE, patient)[0],
-        "encounter_key": encounter and context.secrecy.encounter_keys(BASE, encounter)[0],
+        "patient_key": context.secrecy.patient_keys(base, patient)[0],
+        "encounter_key": encounter and context.secrecy.encounter_keys(base, encounter)[0],
         "encounter_class": encounter_class,
         "situation": situation,
         "features": {"age": 60.0, "heart_rate": 90.0, "minutes_before": {"heart_rate": 5.0}},
@@ -65,7 +68,7 @@ def assessed(
         "model_version": "1" if scored else None,
         "indicator": "info",
         "suppressed": None,
-        "identifiers": b"x",
+        "identifiers": context.secrecy.encrypt(json.dumps(named).encode()),
         "response": b"x",
     }
     with context.engine.begin() as connection:
@@ -87,7 +90,7 @@ def receive(
 def outcome(context: ProcessContext, assessment: str) -> dict[str, Any] | None:
     """The outcome of an assessment as it is stored."""
     with session.reading(context.engine) as connection:
-        return OutcomeStore(connection).decided(LABEL_RULE_VERSION).get(assessment)
+        return OutcomeStore(connection).decided(context.terminology.label_version).get(assessment)
 
 
 def category(context: ProcessContext, assessment: str) -> str | None:
@@ -106,7 +109,8 @@ def current(context: ProcessContext, patient: str = "p1") -> list[dict[str, Any]
 def joined(context: ProcessContext, **options: Any) -> Labelled:
     """Assessments with their outcomes at the time of the clock."""
     with session.reading(context.engine) as connection:
-        return labelled(connection, now=context.clock(), **options)
+        version = context.terminology.label_version
+        return labelled(connection, now=context.clock(), label_version=version, **options)
 
 
 def rows(context: ProcessContext, table: Table) -> int:

@@ -55,6 +55,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_patient_merges_into_key"), ["into_key"], unique=False)
 
     op.create_table(
+        "subscription_cursors",
+        sa.Column("client", sa.String(), nullable=False),
+        sa.Column("subscription_key", sa.String(), nullable=False),
+        sa.Column("last_event", sa.BigInteger(), nullable=False),
+        sa.Column("at", UTCDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "client", "subscription_key", name=op.f("pk_subscription_cursors")
+        ),
+    )
+    op.create_table(
         "switches",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.Boolean(), nullable=False),
@@ -154,6 +164,7 @@ def downgrade() -> None:
 
     op.drop_table("used_tokens")
     op.drop_table("switches")
+    op.drop_table("subscription_cursors")
     with op.batch_alter_table("patient_merges", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_patient_merges_into_key"))
         batch_op.drop_index(batch_op.f("ix_patient_merges_from_key"))

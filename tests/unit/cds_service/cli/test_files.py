@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from cds_service.storage.tables import CONDITIONS, EVALUATIONS
 from model.severity import SEVERITIES
 from tests.support.commands import COLUMNS, done, history, run
 from tests.support.conditions import condition
+from tests.support.hl7v2 import dg1, message
 from tests.support.stored import BASE, assessed, category
 
 PROBABILITIES = [f"probability_{code.column}" for code in SEVERITIES]
@@ -170,9 +172,9 @@ def test_ingest_counts_what_it_took_and_the_same_file_again_changes_nothing(
     assert "2 Conditions stored, 0 known already." in out
     for said in ("1 skipped: invalid", "1 skipped: wrong patient", "1 skipped: restricted"):
         assert said in out
-    assert "Condition 3: Condition.recordedDate" in out
+    assert "conditions.ndjson:3: Condition.recordedDate" in out
     assert "yesterday" not in out
-    assert "1 urn:local unknown_system" in out
+    assert "1 other system unknown_system" in out
     compressed = tmp_path / "again.ndjson.gz"
     compressed.write_bytes(gzip.compress(file.read_bytes()))
     for same in (file, compressed):
@@ -180,12 +182,59 @@ def test_ingest_counts_what_it_took_and_the_same_file_again_changes_nothing(
     assert conditions(var) == 2
 
 
-def test_a_broken_line_is_named_and_nothing_is_stored(var: Path, tmp_path: Path) -> None:
+def test_a_broken_line_is_named_and_the_others_are_stored(var: Path, tmp_path: Path) -> None:
     file = ndjson(tmp_path / "c.ndjson", *(condition(icd="I10", id=f"c{i}") for i in range(3)))
     file.write_text(file.read_text() + '\n\n{"resourceType": "Condi')
-    assert "line 5 is not JSON" in run(var, "ingest", "conditions", file).sentence()
-    assert conditions(var) == 0
+    out = done(var, "ingest", "conditions", file)
+    assert "1 lines passed over: not JSON" in out
+    assert "c.ndjson:5: not JSON" in out
+    assert conditions(var) == 3
+    file.write_text("not JSON\n{")
+    assert run(var, "ingest", "conditions", file).code == 1
     assert "no file" in run(var, "ingest", "conditions", tmp_path / "nothing").sentence()
+
+
+def test_hl7_files_are_taken_and_the_site_says_how_it_writes(var: Path, tmp_path: Path) -> None:
+    file = tmp_path / "adt.hl7"
+    local = message(dg1("R65.20^^I10", kind="D", at="202603021000"), sent="20260302")
+    file.write_bytes((local + message(dg1(), event="ORU^R01") + "PID|1\r").encode())
+    ways = ["--final-type", "D", "--code-system", "I10=http://hl7.org/fhir/sid/icd-10-cm"]
+    ways += ["--patient-authority", "HOSP", "--timezone", "Europe/Madrid", "--no-visits"]
+    out = done(var, "ingest", "hl7", file, *ways)
+    assert "2 messages, 0 of them taken before." in out
+    assert "1 messages passed over: MSH-9" in out
+    assert "1 Conditions stored, 0 known already." in out
+    with process(var) as context, reading(context.engine) as connection:
+        (row,) = connection.execute(select(CONDITIONS)).all()
+    assert row.encounter_key is None
+    assert row.facts["classification"] == "acute-event"
+    assert row.facts["known_at"] == "2026-03-02T09:00:00+00:00"
+    assert "1 of them taken before" in done(var, "ingest", "hl7", file, *ways)
+    file.write_text("nothing")
+    assert run(var, "ingest", "hl7", file).code == 1
+    for wrong in (["--timezone", "Mars/Base"], ["--code-system", "I10"]):
+        assert run(var, "ingest", "hl7", file, *wrong).code == 2
+
+
+def test_data_belong_to_a_client_somebody_has_added(var: Path, tmp_path: Path) -> None:
+    file = ndjson(tmp_path / "c.ndjson", condition(icd="I10"))
+    named = run(var, "ingest", "conditions", file, "--client", "nobody").sentence()
+    assert "no client nobody" in named
+    production = {"CDS_DEVELOPMENT": "false", "CDS_PUBLIC_URL": "https://cds.example"}
+    for command in (("ingest", "conditions", file), ("ingest", "hl7", file), ("mllp",)):
+        assert "--client NAME" in run(var, *command, **production).sentence()
+    assert conditions(var) == 0
+
+
+def test_the_listener_refuses_to_stand_open(var: Path) -> None:
+    said = run(var, "mllp", CDS_MLLP_HOST="0.0.0.0").sentence()  # noqa: S104  # to be refused
+    assert "--allow-from" in said
+    assert run(var, "mllp", "--allow-from", "everybody").code == 2
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert "cannot listen on 127.0.0.1" in run(var, "mllp", CDS_MLLP_PORT=port).sentence()
 
 
 def at_home(encounter: str) -> dict[str, Any]:
