@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench
+.PHONY: run test bench fuzz conformance mutants
 
 run: .venv/installed
 	CDS_DEVELOPMENT=true $(BIN)/cds-service db upgrade
@@ -17,6 +17,15 @@ test: .venv/tested
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.latency
+
+fuzz: .venv/tested
+	$(BIN)/python -m tests.support.fuzzer
+
+mutants: .venv/tested
+	$(BIN)/python -m tests.spec.mutants
+
+conformance: .venv/tested
+	$(BIN)/python -m tests.spec.requirements
 
 .PHONY: .venv
 .venv: .venv/installed

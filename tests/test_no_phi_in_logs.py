@@ -16,8 +16,10 @@ import pytest
 
 from cds_service import routes
 from cds_service.logs import JsonFormatter
-from tests.support.builders import bundle
+from tests.support import fhir_server
+from tests.support.builders import bundle, encounter, patient
 from tests.support.cohorts import small_cohort
+from tests.support.hl7v2 import dg1, merge, message, prb
 from tests.support.marked import (
     JWT,
     MARK,
@@ -26,6 +28,7 @@ from tests.support.marked import (
     TOKEN,
     leaks,
     marked_condition,
+    marked_observations,
     marked_patient,
     opened,
     overridden,
@@ -48,10 +51,11 @@ from model.scorer import Scorer
 
 extract, assess, conditions_of = assessing.extract, Scorer.assess, problems.conditions_of
 def failing_extract(prefetch, **options):
-    values = {key: bytes(value) for key, value in prefetch.items()}
-    if "fault" in prefetch:
+    values = {key: str(value) for key, value in prefetch.items()}
+    values |= {key: bytes(value) for key, value in prefetch.items() if not isinstance(value, list)}
+    if b"fault" in values.get("encounter", b""):
         raise RuntimeError(f"{values} {options}")
-    if "control" in prefetch:
+    if b"control" in values.get("encounter", b""):
         logging.getLogger("some.package").debug("%s", values)
     return extract(prefetch, **options)
 def failing_assess(self, row):
@@ -140,7 +144,25 @@ def raw_request(program: Program, content: bytes) -> bytes:
         return connection.recv(65_536)
 
 
-def go_everywhere(sender: Sender, program: Program) -> None:
+def assess_without_hooks(sender: Sender) -> None:
+    """`$assess-severity` and what it made, right and wrong."""
+    operation, made = "/fhir/$assess-severity", "/fhir/RiskAssessment/{identifier}"
+    send = sender.send
+    chart = [marked_patient(), *marked_observations(), marked_condition()]
+    answered = send(200, "POST", operation, bundle(*chart)).json()
+    send(200, "GET", made, identifier=answered["id"])
+    send(404, "GET", made, identifier=PATIENT)
+    send(200, "POST", operation, bundle(marked_patient(gender="other"), *chart[1:]))
+    whole = json.dumps(bundle(*chart)).encode()
+    unnamed = {"resourceType": "Parameters", "parameter": [{"name": "xqz"}]}
+    for bad in (whole[:-9], b"xqz", b'{"xqz": \xff}', {"resourceType": "Xqz"}, unnamed):
+        send(400, "POST", operation, bad)
+    for bad in (chart[1:], [marked_patient(), patient("xqz-2")], [patient("xqz/137.31337")]):
+        send(422, "POST", operation, bundle(*bad))
+    send(405, "DELETE", operation)
+
+
+def go_everywhere(sender: Sender, program: Program, fhir: fhir_server.FHIRServer) -> None:
     """Every route and every error the service knows, in development mode with a model."""
     send = sender.send
     send(200, "GET", "/cds-services")
@@ -148,6 +170,10 @@ def go_everywhere(sender: Sender, program: Program) -> None:
     send(200, "GET", "/health/ready")
     send(200, "GET", "/fhir/CodeSystem/severity-category")
     send(200, "GET", "/fhir/ValueSet/severity-category")
+    send(200, "GET", "/fhir/CodeSystem/card-topic")
+    send(200, "GET", "/fhir/metadata")
+    send(200, "GET", "/fhir/OperationDefinition/assess-severity")
+    assess_without_hooks(sender)
     # 200, one of them by a model that fails for this patient, and the same call again.
     body = opened(conditions=bundle(marked_condition()))
     for _ in range(2):
@@ -212,10 +238,24 @@ def go_everywhere(sender: Sender, program: Program) -> None:
     assert b" 413 " in refused.partition(b"\r\n")[0]
     assert not leaks(refused.decode())
     sender.statuses.add(413)
+    # 200, 412, 503 and 504 with a FHIR server whose answers are marked too, headers included.
+    chart = [marked_patient(), *marked_observations(), marked_condition()]
+    for bad, status in (
+        (fhir_server.body(chart[0], Content_Location=f"Patient/{PATIENT}"), 200),
+        (fhir_server.status(401, WWW_Authenticate="xqz"), 412),
+        (fhir_server.redirect(f"https://xqz.example/Patient/{PATIENT}"), 412),
+        (fhir_server.body({"resourceType": "Xqz"}), 503),
+        (fhir_server.drop, 503),
+        (fhir_server.hang, 504),
+    ):
+        fhir.resources[:], fhir.behaviours["Patient"] = chart, bad
+        request = opened() | {"fhirServer": fhir.url}
+        del request["prefetch"]["patient"]
+        send(status, "POST", DISEASE_SEVERITY, request)
     # What is not HTTP at all.
     assert not leaks(raw_request(program, b"XQZ " + whole + b"\r\n\r\n").decode())
     # 500, each raised with the marks in its message.
-    send(500, "POST", DISEASE_SEVERITY, opened(fault=marked_patient()))
+    send(500, "POST", DISEASE_SEVERITY, opened(encounter=encounter(id="xqz-fault")))
     send(500, "POST", RECORD_PROBLEM, problem(marked_condition(), encounterId="fault"))
     send(500, "POST", FEEDBACK, overridden())
 
@@ -227,8 +267,20 @@ def everywhere(
     folder = tmp_path_factory.mktemp("marked")
     context = new_context(folder)
     log = []
+    reading = {
+        "CDS_FHIR_ALLOW_PRIVATE": "true",
+        "CDS_REQUEST_SECONDS": "2",
+        "CDS_LOG_LEVEL": "DEBUG",
+    }
     with (
-        serving(folder, faults=FAULTS, ready=False, CDS_LOG_LEVEL="DEBUG") as program,
+        fhir_server.fhir_server() as fhir,
+        serving(
+            folder,
+            faults=FAULTS,
+            ready=False,
+            CDS_ALLOWED_FHIR_SERVERS=json.dumps([fhir.url]),
+            **reading,
+        ) as program,
         httpx.Client(base_url=program.url, timeout=30) as http,
     ):
         sender = Sender(http)
@@ -236,9 +288,9 @@ def everywhere(
         sender.send(503, "POST", DISEASE_SEVERITY, opened())
         release(context, "1", *small_model)
         program.wait_until("/health/ready")
-        go_everywhere(sender, program)
+        go_everywhere(sender, program, fhir)
         before = len(program.output.read_text())
-        sender.send(200, "POST", DISEASE_SEVERITY, opened(control=marked_patient()))
+        sender.send(200, "POST", DISEASE_SEVERITY, opened(encounter=encounter(id="xqz-control")))
         program.stop()
         everything = program.output.read_text()
         log.append(everything[:before])
@@ -267,7 +319,7 @@ def everywhere(
 def test_every_route_and_status_was_tried(everywhere: Everywhere) -> None:
     assert ("POST", DISEASE_SEVERITY) in every_route()
     assert every_route() <= everywhere.seen, "a route the marked patient never took"
-    assert everywhere.statuses == {200, 400, 401, 404, 405, 409, 412, 413, 500, 503}
+    assert everywhere.statuses == {200, 400, 401, 404, 405, 409, 412, 413, 422, 500, 503, 504}
 
 
 def test_no_log_line_holds_a_patient_value(everywhere: Everywhere) -> None:
@@ -275,6 +327,16 @@ def test_no_log_line_holds_a_patient_value(everywhere: Everywhere) -> None:
     failed = [line for line in lines if line["event"] == "request failed"]
     assert [line["exception"] for line in failed] == ["RuntimeError", "KeyError", "IntegrityError"]
     assert any(line["event"] == "model failed" for line in lines)
+    unread = {line["why"] for line in lines if line["event"] == "FHIR server not read"}
+    # The encounter is not on the server.
+    assert unread == {
+        "not_found",
+        "unauthorized",
+        "refused",
+        "malformed",
+        "unavailable",
+        "timeout",
+    }
     assert not leaks(everywhere.log)
 
 
@@ -305,10 +367,10 @@ design.TrainingSettings = functools.partial(
 from cds_service.__main__ import main
 from cds_service.cli import ingest as command
 ingest = command.ingest_conditions
-def failing_ingest(context, path, **options):
-    if path.name == "fault.json":
-        raise RuntimeError(path.read_text())
-    return ingest(context, path, **options)
+def failing_ingest(context, paths, **options):
+    if paths[0].name == "fault.json":
+        raise RuntimeError(paths[0].read_text())
+    return ingest(context, paths, **options)
 command.ingest_conditions = failing_ingest
 for arguments in json.loads(sys.argv[1]):
     sys.argv[1:] = arguments
@@ -345,6 +407,23 @@ def marked_history(path: Path) -> Path:
     return path
 
 
+def marked_messages() -> str:
+    """HL7 v2 with marks in every place that is read."""
+    name = "xqz-patient-4711^^^HOSP^MR"
+    return "".join(
+        [
+            "PID|1||xqz\r",
+            message(dg1("xqz^xqz^xqz", at="xqz", kind="xqz", identifier="xqz"), patient=name),
+            message(prb("xqz^xqz^99XQZ", action="xqz", confirmation="xqz"), event="PPR^PC1"),
+            message(dg1(), patient="xqz^^^xqz^xqz", visit="xqz", disposition="xqz"),
+            message(dg1(), event="XQZ^XQZ"),
+            message(dg1(), charset="xqz"),
+            message(dg1("I10^^I10C"), sent="xqz", control_id="xqz"),
+            merge(into="xqz^^^H^SS", old="xqz^^^H^SS"),
+        ]
+    )
+
+
 def test_no_command_says_a_patient_value(tmp_path: Path) -> None:
     new_context(tmp_path).engine.dispose()
     history = marked_history(tmp_path / "history.csv")
@@ -370,6 +449,7 @@ def test_no_command_says_a_patient_value(tmp_path: Path) -> None:
             )
         ),
         "fault.json": json.dumps(marked_condition()),
+        "odd.hl7": marked_messages(),
     }
     for name, content in files.items():
         (tmp_path / name).write_text(content)
@@ -381,7 +461,7 @@ def test_no_command_says_a_patient_value(tmp_path: Path) -> None:
         ["score", "--input", str(tmp_path / "lacking.csv"), "--output", str(scored)],
         *(
             ["ingest", "conditions", str(tmp_path / name)]
-            for name in ("broken.json", "lines.ndjson", "list.json", "damaged.json.gz")
+            for name in ("broken.json", "list.json", "damaged.json.gz")
         ),
         ["ingest", "conditions", str(tmp_path / "fault.json")],
     ]
@@ -390,6 +470,8 @@ def test_no_command_says_a_patient_value(tmp_path: Path) -> None:
         ["score", "--input", str(history), "--output", str(scored)],
         ["ingest", "conditions", str(tmp_path / "whole.json")],
         ["ingest", "conditions", str(tmp_path / "odd.json")],
+        ["ingest", "conditions", str(tmp_path / "lines.ndjson")],
+        ["ingest", "hl7", str(tmp_path / "odd.hl7")],
         ["evaluate"],
         ["models", "show", "champion"],
     ]

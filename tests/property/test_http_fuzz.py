@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import example, given, settings
@@ -18,60 +17,13 @@ from cds_service.services.feedback import FeedbackService
 from cds_service.services.problems import ProblemService
 from fhir_mapping.errors import MappingError
 from hooks.errors import HookError
-from tests.support.builders import (
-    Json,
-    blood_pressure,
-    bundle,
-    condition,
-    encounter,
-    observation,
-    patient,
-)
+from tests.support.builders import Json
 from tests.support.cards_check import check_no_empty, check_response
+from tests.support.fuzzer import FRAGMENTS, feedback, opened, paths, problem
 from tests.support.service import Service, TestClock, new_context, release, running
 from tests.support.strategies import json_values
 
-NOW = "2026-03-01T11:50:00+05:45"
 ERRORS = {400, 409, 412, 413}
-
-# JSON, or nearly, that no encoder writes: put in as it is.
-FRAGMENTS = (
-    '"\\u0000"',
-    '"a\\u0000b"',
-    '"\\ud800"',
-    '"\\udfff\\ud800"',
-    '"\\u202e\\ufeff"',
-    "1e400",
-    "-1e400",
-    "1e-400",
-    "-0.0",
-    "9" * 400,
-    "9" * 5_000,
-    "NaN",
-    "Infinity",
-    "01",
-    '"' + "x" * 20_000 + '"',
-    '"9999-12-31"',
-    '"9999-12-31T23:59:59-14:00"',
-    '"0001-01-01T00:00:00+14:00"',
-    '"2026-02-30"',
-    "[" * 400 + "]" * 400,
-    "[" * 100_000 + "]" * 100_000,
-    '{"a":' * 5_000 + "1" + "}" * 5_000,
-    '{"a":1,"a":{"a":null,"a":[]}}',
-    "[null,{},[],true]",
-    "'x'",
-    "",
-)
-
-
-def paths(value: object) -> Iterator[tuple[Any, ...]]:
-    """Where every element of a JSON value is."""
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield (key,)
-            for rest in paths(inner):
-                yield (key, *rest)
 
 
 @st.composite
@@ -116,72 +68,6 @@ def mangled(draw: st.DrawFn, request: Callable[[], Json]) -> bytes:
         cut = draw(st.integers(0, len(data)))
         data = data[:cut] + draw(st.binary(max_size=4)) + data[cut + draw(st.integers(0, 4)) :]
     return data
-
-
-def opened() -> Json:
-    """A `patient-view` request with all that is read."""
-    pregnant = observation("82810-3", None, at=NOW, id="o9")
-    pregnant["valueCodeableConcept"] = {
-        "coding": [{"system": "http://loinc.org", "code": "LA26683-5"}]
-    }
-    vitals = [
-        observation("8867-4", 88, at=NOW, id="o1"),
-        observation("8310-5", 100.4, "[degF]", at=NOW, id="o2", issued=NOW),
-        observation("59408-5", 97, "%", at="2026-03-01", id="o3"),
-        blood_pressure(118, 76, at=NOW, id="o4"),
-        pregnant,
-    ]
-    return {
-        "hook": "patient-view",
-        "hookInstance": str(uuid4()),
-        "fhirServer": "https://ehr.example/fhir",
-        "fhirAuthorization": {
-            "access_token": "t",
-            "token_type": "Bearer",
-            "expires_in": 300,
-            "scope": "patient/*.read",
-            "subject": "cds",
-        },
-        "context": {"userId": "Practitioner/1", "patientId": "p1", "encounterId": "e1"},
-        "prefetch": {
-            "patient": patient(deceasedBoolean=False),
-            "vitals": bundle(*vitals, next_url="https://ehr.example/fhir?page=2"),
-            "encounter": encounter(),
-            "conditions": bundle(condition("I10", recorded="2026-02-01", onsetDateTime="2026")),
-        },
-    }
-
-
-def problem() -> Json:
-    """A `problem-list-item-create` request."""
-    found = [
-        condition("A41.9", id="c1", recorded=NOW, encounter={"reference": "Encounter/e1"}),
-        condition("O80", id="c2", recorded="2026-03-01", meta={"tag": [{"code": "a"}]}),
-        condition("73211009", system="http://snomed.info/sct", onsetPeriod={"start": "2020"}),
-    ]
-    return {
-        "hook": "problem-list-item-create",
-        "hookInstance": str(uuid4()),
-        "context": {
-            "userId": "Practitioner/1",
-            "patientId": "p1",
-            "encounterId": "e1",
-            "conditions": bundle(*found),
-        },
-    }
-
-
-def feedback() -> Json:
-    """Feedback of all kinds."""
-    entry = {"card": str(uuid4()), "outcomeTimestamp": "2026-03-01T12:00:00Z"}
-    reason = {"reason": {"code": "c", "system": "https://x", "display": "d"}, "userComment": "u"}
-    return {
-        "feedback": [
-            entry | {"outcome": "accepted", "acceptedSuggestions": [{"id": str(uuid4())}]},
-            entry | {"outcome": "overridden", "overrideReason": reason},
-            entry | {"outcome": "overridden", "overrideReasons": {"extension": {"a": 1}}},
-        ]
-    }
 
 
 @pytest.fixture(scope="module")

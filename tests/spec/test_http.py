@@ -49,6 +49,7 @@ def test_discovery_lists_the_services(service: Service) -> None:
     assert [(s["id"], s["hook"]) for s in services] == [
         ("disease-severity", "patient-view"),
         ("record-problem", "problem-list-item-create"),
+        ("record-discharge", "encounter-discharge"),
     ]
     for entry in services:
         assert entry["title"]
@@ -60,11 +61,13 @@ def test_discovery_lists_the_services(service: Service) -> None:
 @pytest.mark.requirement("R13")
 @pytest.mark.requirement("R15")
 def test_prefetch_templates_use_only_context_tokens_and_safe_searches(service: Service) -> None:
-    (severity, _) = service.http.get("/cds-services").json()["services"]
+    (severity, *_) = service.http.get("/cds-services").json()["services"]
     assert severity["prefetch"] == {
         "patient": "Patient/{{context.patientId}}",
         "vitals": "Observation?patient={{context.patientId}}&category=vital-signs"
         "&_sort=-date&_count=100",
+        "encounter": "Encounter/{{context.encounterId}}",
+        "conditions": "Condition?patient={{context.patientId}}",
     }
 
 
