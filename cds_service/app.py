@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
+from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -30,6 +31,10 @@ THREADS = 64
 """Threads that answer. At most half of them wait for FHIR servers (`services/places`) and a quarter
 for keys (`security/keys`): the rest is left to calls that wait for nobody."""
 
+AFTERWARDS = 4
+"""Threads beside those, which keep what came with a chart once its answer is out. They wait for
+other writers, and answers must not wait for them."""
+
 
 def create_app(context: ProcessContext) -> FastAPI:
     """Build the application around a process context.
@@ -42,6 +47,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         session.check(context.engine)
         current_default_thread_limiter().total_tokens = THREADS
+        app.state.afterwards = CapacityLimiter(AFTERWARDS)
         # A fault in a site's files is told now, not at the first Condition; and the table of
         # chronic conditions is read now, not while the first chart waits.
         context.terminology.is_chronic(NormalCoding(ICD_10_CM, "I10"))

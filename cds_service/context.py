@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
+from threading import BoundedSemaphore
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,9 @@ Clock = Callable[[], datetime]
 KEYS_SECONDS = 4.0
 """How long a client's JWKS may take, but never more than half of the time of a call. A call waits
 for it, once in ten minutes."""
+
+WRITERS = 8
+"""Deliveries of diagnoses that have a database connection: the rest of the pool is for cards."""
 
 
 def now() -> datetime:
@@ -68,6 +72,11 @@ class ProcessContext:
         """Public keys of the clients; fetched over the same guarded way as FHIR resources."""
         seconds = min(KEYS_SECONDS, self.settings.request_seconds / 2)
         return KeyRing(lambda url: self.fhir.get_json(url, deadline=time.monotonic() + seconds))
+
+    @cached_property
+    def writers(self) -> BoundedSemaphore:
+        """Held by deliveries of diagnoses, which wait for each other with a connection each."""
+        return BoundedSemaphore(WRITERS)
 
     @cached_property
     def places(self) -> Places:

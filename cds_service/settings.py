@@ -58,7 +58,9 @@ class Settings(BaseSettings):
         "loopback address. Set by `make run`, never in production.",
     )
     development_any_host: bool = Field(
-        False, description="Allow development mode on an address that is not loopback."
+        False,
+        description="Allow development mode on an address, or under a public URL, that is not "
+        "loopback.",
     )
     cors_origins: tuple[str, ...] = Field(
         (), description="JSON list of browser origins that may call the service."
@@ -153,6 +155,16 @@ class Settings(BaseSettings):
             )
         if self.public_url is not None:
             url = urlsplit(self.public_url)
+            if (
+                self.development
+                and not self.development_any_host
+                and not _is_loopback(url.hostname or "")
+            ):
+                # A proxy on this machine would let in the whole network.
+                raise ValueError(
+                    "CDS_DEVELOPMENT answers without authentication, so CDS_PUBLIC_URL must be on "
+                    "a loopback address, or CDS_DEVELOPMENT_ANY_HOST must be true"
+                )
             if url.scheme not in ("http", "https") or not url.netloc or url.query or url.fragment:
                 raise ValueError("CDS_PUBLIC_URL must be an absolute http(s) URL")
             if url.scheme != "https" and not self.development:
@@ -235,7 +247,7 @@ def read_secret_keys(settings: Settings) -> list[bytes]:
 
 
 def _write_first_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

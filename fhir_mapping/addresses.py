@@ -15,6 +15,9 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 _LAST_PORT = 65535
 _NAT64 = ip_network("64:ff9b::/96")
 """IPv4 addresses as a NAT64 gateway writes them (RFC 6052)."""
+_GLOBAL_UNICAST = ip_network("2000::/3")
+"""All that is assigned to the public IPv6 network (IANA). Outside lie site-local addresses, a
+gateway's own NAT64 prefix (RFC 8215), and IPv4 addresses written in ways of the past."""
 
 
 def may_connect(text: str, *, allow_private: bool) -> bool:
@@ -30,7 +33,10 @@ def may_connect(text: str, *, allow_private: bool) -> bool:
         return False
     if address.is_multicast or address.is_unspecified:
         return False
-    return allow_private or address.is_global
+    if allow_private:
+        return True
+    is_public = address.version == 4 or address in _GLOBAL_UNICAST
+    return address.is_global and is_public
 
 
 def _embedded(address: Address) -> Address:

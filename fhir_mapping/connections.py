@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -52,6 +52,8 @@ class GuardedBackend(httpcore.NetworkBackend):
         self._deadline = _Deadline()
         self._plain = httpcore.SyncBackend()
         self._resolver = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
+        self._lookups: dict[tuple[str, int], Future[list[Any]]] = {}
+        self._lock = threading.Lock()
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:
@@ -100,15 +102,25 @@ class GuardedBackend(httpcore.NetworkBackend):
         self._plain.sleep(seconds)
 
     def _resolve(self, host: str, port: int) -> list[str]:
-        pending = self._resolver.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
-            found = pending.result(self._deadline.left())
+            found = self._lookup(host, port).result(self._deadline.left())
         except TimeoutError:
-            pending.cancel()
             raise httpcore.ConnectTimeout from None
         except (OSError, UnicodeError):
             raise httpcore.ConnectError("the host name is not known") from None
         return list(dict.fromkeys(str(place[0]) for *_, place in found))
+
+    def _lookup(self, host: str, port: int) -> "Future[list[Any]]":
+        """The look-up that is under way, or a new one: a name whose look-up hangs takes one thread,
+        however many ask for it, and leaves the others to other names."""
+        with self._lock:
+            pending = self._lookups.get((host, port))
+            if pending is None or pending.done():
+                pending = self._resolver.submit(
+                    socket.getaddrinfo, host, port, type=socket.SOCK_STREAM
+                )
+                self._lookups[host, port] = pending
+            return pending
 
 
 class _TimedStream(httpcore.NetworkStream):

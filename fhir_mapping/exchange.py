@@ -174,16 +174,18 @@ def _body(response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
         unpack = zlib.decompressobj(wbits=47)  # zlib or gzip, told by the header.
     elif encoding not in ("", "identity"):
         raise FHIRAccessError(AccessFault.MALFORMED, "unknown content encoding")
-    parts, size = [], 0
+    parts, size, arrived = [], 0, 0
     for received in response.iter_stream():
         part = received
+        # Counted as it comes too: after the end of what is packed, all the rest unpacks to nothing.
+        arrived += len(received)
         if unpack is not None:
             try:
                 part = unpack.decompress(received, MAX_BODY - size + 1)
             except zlib.error:
                 raise FHIRAccessError(AccessFault.MALFORMED, "damaged gzip") from None
         size += len(part)
-        if size > MAX_BODY:
+        if max(size, arrived) > MAX_BODY:
             raise FHIRAccessError(AccessFault.MALFORMED, "body too large")
         parts.append(part)
     if unpack is not None and size and not unpack.eof:

@@ -7,7 +7,9 @@ import logging
 import pkgutil
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,22 @@ import pytest
 
 from cds_service import routes
 from cds_service.logs import JsonFormatter
+from cds_service.security.clients import Right
 from tests.support import fhir_server
 from tests.support.builders import bundle, encounter, patient
 from tests.support.cohorts import small_cohort
 from tests.support.hl7v2 import dg1, merge, message, prb
+from tests.support.jwts import (
+    ISSUER,
+    PUBLIC,
+    Key,
+    add_client,
+    claims,
+    ec_key,
+    jwks,
+    put_together,
+    sign,
+)
 from tests.support.marked import (
     JWT,
     MARK,
@@ -40,16 +54,33 @@ from tests.support.service import new_context, release
 DISEASE_SEVERITY = "/cds-services/disease-severity"
 RECORD_PROBLEM = "/cds-services/record-problem"
 FEEDBACK = "/cds-services/{service}/feedback"
+PUBLIC_ROUTES = {
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/fhir/metadata"),
+    ("GET", "/fhir/OperationDefinition/assess-severity"),
+    ("GET", "/fhir/CodeSystem/severity-category"),
+    ("GET", "/fhir/CodeSystem/card-topic"),
+    ("GET", "/fhir/ValueSet/severity-category"),
+}
+"""What needs no token, because there is nothing of a patient in it."""
 
 # Bodies that make the service fail inside quote what they were called with.
 FAULTS = """
 import logging
 from sqlalchemy.exc import IntegrityError
 from cds_service.services import assessing, problems
+from cds_service.services.outcomes import OutcomeService
 from cds_service.storage.feedback_store import FeedbackStore
 from model.scorer import Scorer
 
 extract, assess, conditions_of = assessing.extract, Scorer.assess, problems.conditions_of
+receive = OutcomeService.receive
+def failing_receive(self, conditions, **options):
+    conditions = list(conditions)
+    if any(b"fault" in str(one.resource.get("id")).encode() for one in conditions):
+        raise LookupError(f"{conditions} {options}")
+    return receive(self, conditions, **options)
 def failing_extract(prefetch, **options):
     values = {key: str(value) for key, value in prefetch.items()}
     values |= {key: bytes(value) for key, value in prefetch.items() if not isinstance(value, list)}
@@ -70,6 +101,7 @@ def failing_add(self, entries):
     raise IntegrityError("INSERT INTO feedback", list(entries), Exception(str(entries)))
 assessing.extract, Scorer.assess = failing_extract, failing_assess
 problems.conditions_of, FeedbackStore.add = failing_conditions, failing_add
+OutcomeService.receive = failing_receive
 """
 
 
@@ -82,7 +114,14 @@ class Sender:
     statuses: set[int] = field(default_factory=set)
 
     def send(
-        self, status: int, method: str, path: str, body: Any = None, **parts: str
+        self,
+        status: int,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **parts: str,
     ) -> httpx.Response:
         """One request, with marks in header and query; checks the answer if it is an error."""
         self.seen.add((method, path))
@@ -97,6 +136,8 @@ class Sender:
                 "User-Agent": "xqz-browser",
                 "Cookie": "session=xqz",
                 "Origin": "https://xqz.example",
+                "X-Request-ID": "xqz-request",
+                **(headers or {}),
             },
         )
         assert response.status_code == status, (path, response.text)
@@ -162,7 +203,145 @@ def assess_without_hooks(sender: Sender) -> None:
     send(405, "DELETE", operation)
 
 
-def go_everywhere(sender: Sender, program: Program, fhir: fhir_server.FHIRServer) -> None:
+def changed(*events: tuple[str, Any]) -> dict[str, Any]:
+    """A notification of a Subscription: what changed, and the resource if it is sent."""
+    told = [
+        {"eventNumber": str(number), "focus": {"reference": reference}}
+        for number, (reference, _) in enumerate(events, start=1)
+    ]
+    status = {
+        "resourceType": "SubscriptionStatus",
+        "type": "event-notification",
+        "eventsSinceSubscriptionStart": str(len(events)),
+        "subscription": {"reference": "https://xqz.example/Subscription/xqz"},
+        "notificationEvent": told,
+    }
+    entries = [{"fullUrl": url, "resource": resource} for url, resource in events]
+    return {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}, *entries]}
+
+
+def transaction(*entries: tuple[str, str, Any]) -> dict[str, Any]:
+    """A Bundle of requests: method, URL and resource."""
+    asked = [
+        {"fullUrl": "urn:xqz", "resource": resource, "request": {"method": method, "url": url}}
+        for method, url, resource in entries
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": asked}
+
+
+def bad_bodies(resource: dict[str, Any]) -> list[bytes]:
+    """What is no resource at all."""
+    whole = json.dumps(resource).encode()
+    twice = b'{"xqz": 1, "xqz": 2}'
+    return [b"xqz", whole[:-9], b'{"xqz": \xff}', b'["xqz"]', b'{"xqz":' * 9999, twice]
+
+
+def post_diagnoses(sender: Sender, secret: str) -> None:
+    """Every way a diagnosis is posted, right and wrong."""
+    send, mine = sender.send, marked_condition()
+    one, collection = "/fhir/Condition/{condition_id}", "/fhir/Condition"
+    here = {"condition_id": mine["id"]}
+    send(201, "POST", collection, mine)
+    send(200, "POST", collection, mine)
+    send(200, "PUT", one, marked_condition(recordedDate="2026-01-01"), **here)
+    stale = {"If-Match": 'W/"137"'}
+    send(412, "PUT", one, mine, headers=stale, **here)
+    send(412, "DELETE", one, headers=stale, **here)
+    send(204, "DELETE", one, **here)
+    for bad in bad_bodies(mine):
+        send(400, "POST", collection, bad)
+        send(400, "POST", "/fhir", bad)
+        send(400, "POST", "/fhir/Patient", bad)
+    send(400, "PUT", one, mine, condition_id="xqz-other")
+    for wrong in (
+        {"xqz": "xqz", "severity": "xqz", "recordedDate": "xqz"},
+        {"subject": "Group/xqz"},
+        {"subject": "Patient/xqz?name=xqz"},
+        {"id": "xqz 4711"},
+        {"meta": {"security": [{"code": "V", "display": "xqz"}]}},
+    ):
+        send(422, "POST", collection, marked_condition(**wrong))
+    for method in ("PUT", "DELETE"):
+        send(404, method, one, marked_condition(), condition_id="xqz%20137.31337")
+    for headers in ({"Content-Type": "text/xqz"}, {"Content-Type": "xqz"}):
+        send(415, "POST", collection, mine, headers=headers)
+    send(406, "POST", collection, mine, headers={"Accept": "text/xqz"})
+    send(403, "POST", collection, mine, headers={"Authorization": f"Bearer {secret}"})
+    wrong_secret = {"Authorization": f"Bearer cds_xqz{secret[7:]}"}
+    send(401, "POST", collection, mine, headers=wrong_secret)
+    # Bundles: done, and refused as a whole for one entry.
+    merged = marked_patient(
+        link=[{"type": "replaces", "other": {"reference": "Patient/xqz-older"}}]
+    )
+    good = [("PUT", f"Condition/{mine['id']}", mine), ("POST", "Patient", merged)]
+    send(200, "POST", "/fhir", transaction(*good))
+    for entry, status in (
+        (("GET", "Patient?name=Xqzfamily", None), 405),
+        (("POST", "Xqz", mine), 404),
+        (("POST", "https://xqz.example/Condition", mine), 400),
+        (("PUT", "Condition/xqz-other", mine), 400),
+        (("POST", "Condition", mine | {"xqz": "xqz"}), 422),
+    ):
+        send(status, "POST", "/fhir", transaction(*good, entry))
+    send(200, "POST", "/fhir", transaction(*good, good[0]) | {"type": "batch"})
+    send(422, "POST", "/fhir", {"resourceType": "Bundle", "type": "xqz"})
+    send(200, "POST", "/fhir/Patient", merged)
+    known = "/fhir/Patient/{patient_id}"
+    send(200, "PUT", known, merged, patient_id=PATIENT)
+    send(400, "PUT", known, merged, patient_id="xqz-other")
+    send(422, "POST", "/fhir/Patient", merged | {"birthDate": "xqz"})
+    fault = marked_condition(id="xqz-fault")
+    send(500, "POST", collection, fault)
+    send(500, "POST", "/fhir", transaction(("POST", "Condition", fault)))
+
+
+def notify(sender: Sender) -> None:
+    """What Subscriptions send, right and wrong."""
+    send, endpoint = sender.send, "/fhir/subscriptions"
+    below = endpoint + "/{type_name}/{identifier}"
+    mine, url = marked_condition(), "https://xqz.example/fhir/Condition/xqz-condition-1"
+    send(200, "POST", endpoint)
+    send(200, "POST", endpoint, mine)
+    send(200, "POST", endpoint, bundle(mine, "xqz", {"resourceType": "Xqz"}))
+    for entries in ([(url, mine)], [(url, None)], [("xqz", "xqz")], []):
+        send(200, "POST", endpoint, changed(*entries))
+    for bad in bad_bodies(mine):
+        send(400, "POST", endpoint, bad)
+    here = {"type_name": "Condition", "identifier": mine["id"]}
+    send(200, "PUT", below, mine, **here)
+    send(400, "PUT", below, mine, type_name="Xqz", identifier=PATIENT)
+    send(204, "DELETE", below, **here)
+    send(204, "DELETE", below, type_name="Xqz", identifier="xqz%00")
+    send(500, "POST", endpoint, marked_condition(id="xqz-fault"))
+
+
+def discharge(sender: Sender, fhir: fhir_server.FHIRServer) -> None:
+    """`record-discharge`, its diagnoses sent or read."""
+    send, path = sender.send, "/cds-services/record-discharge"
+    left = encounter(id="xqz-encounter-99", subject=f"Patient/{PATIENT}", status="finished")
+    body = opened(encounter=left, conditions=bundle(marked_condition()))
+    body |= {"hook": "encounter-discharge"}
+    send(200, "POST", path, body)
+    for malformed in (b"", b"xqz", b'{"xqz": \xff}', {"hook": "xqz"}):
+        send(400, "POST", path, malformed)
+    for name in ("userId", "patientId", "encounterId"):
+        wrong = json.loads(json.dumps(body))
+        wrong["context"][name] = "xqz/137.31337/?#"
+        send(400, "POST", path, wrong)
+    fhir.resources[:] = [left, marked_condition()]
+    unread = body | {"fhirServer": fhir.url, "prefetch": {}}
+    for bad in (None, fhir_server.status(401), fhir_server.html(), fhir_server.hang):
+        fhir.behaviours.clear()
+        fhir.behaviours |= {} if bad is None else {"*": bad}
+        send(200, "POST", path, unread)
+    fhir.behaviours.clear()
+    faulty = bundle(marked_condition(id="xqz-fault"))
+    send(500, "POST", path, opened(encounter=left, conditions=faulty) | {"hook": body["hook"]})
+
+
+def go_everywhere(
+    sender: Sender, program: Program, fhir: fhir_server.FHIRServer, secret: str
+) -> None:
     """Every route and every error the service knows, in development mode with a model."""
     send = sender.send
     send(200, "GET", "/cds-services")
@@ -174,6 +353,9 @@ def go_everywhere(sender: Sender, program: Program, fhir: fhir_server.FHIRServer
     send(200, "GET", "/fhir/metadata")
     send(200, "GET", "/fhir/OperationDefinition/assess-severity")
     assess_without_hooks(sender)
+    post_diagnoses(sender, secret)
+    notify(sender)
+    discharge(sender, fhir)
     # 200, one of them by a model that fails for this patient, and the same call again.
     body = opened(conditions=bundle(marked_condition()))
     for _ in range(2):
@@ -266,6 +448,8 @@ def everywhere(
 ) -> Everywhere:
     folder = tmp_path_factory.mktemp("marked")
     context = new_context(folder)
+    secret = add_client(context, "gate", rights=[Right.READ])
+    assert secret is not None
     log = []
     reading = {
         "CDS_FHIR_ALLOW_PRIVATE": "true",
@@ -288,16 +472,18 @@ def everywhere(
         sender.send(503, "POST", DISEASE_SEVERITY, opened())
         release(context, "1", *small_model)
         program.wait_until("/health/ready")
-        go_everywhere(sender, program, fhir)
+        go_everywhere(sender, program, fhir, secret)
         before = len(program.output.read_text())
         sender.send(200, "POST", DISEASE_SEVERITY, opened(encounter=encounter(id="xqz-control")))
         program.stop()
         everything = program.output.read_text()
         log.append(everything[:before])
         control = everything[before:]
+    key = ec_key(kid="xqz-key")
+    add_client(context, "ehr", issuer=ISSUER, jwks=jwks(key), tenants=["xqz-tenant"], sandbox=True)
     production: dict[str, Any] = {
         "CDS_DEVELOPMENT": "false",
-        "CDS_PUBLIC_URL": "https://cds.example",
+        "CDS_PUBLIC_URL": PUBLIC,
         "CDS_LOG_LEVEL": "DEBUG",
     }
     with (
@@ -305,27 +491,74 @@ def everywhere(
         httpx.Client(base_url=program.url, timeout=30) as http,
     ):
         closed = Sender(http, statuses=sender.statuses)
-        closed.send(401, "GET", "/cds-services")
-        closed.send(401, "POST", DISEASE_SEVERITY, opened())
-        closed.send(401, "POST", RECORD_PROBLEM, problem(marked_condition()))
-        closed.send(401, "POST", FEEDBACK, overridden())
-        closed.send(401, "POST", "/cds-services/{service}", opened(), service=PATIENT)
+        parts = dict.fromkeys(("service", "identifier", "condition_id", "patient_id"), PATIENT)
+        parts["type_name"] = "Condition"
+        for method, path in sorted(every_route() - PUBLIC_ROUTES):
+            closed.send(401, method, path, opened(), **parts)
+        come_with_tokens(closed, key)
         program.stop()
         log.append(program.output.read_text())
     context.engine.dispose()
+    assert secret not in "".join(log)
     return Everywhere(sender.statuses, sender.seen, "".join(log), control)
+
+
+def come_with_tokens(sender: Sender, key: Key) -> None:
+    """Tokens that are right, once, and wrong in every way that is logged."""
+    parts = {"jti": "xqz-jti", "tenant": "xqz-tenant", "sub": "xqz-sub", "patient": PATIENT}
+    now = datetime.now(UTC)
+    right = claims(now, **parts)
+
+    def send(status: int, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        sender.send(status, "POST", DISEASE_SEVERITY, opened(), headers=headers)
+
+    send(200, sign(key, right))
+    send(401, sign(key, right))
+    for wrong in (
+        # An unknown issuer is told to the operator, if it is a URL (R64 lets it be logged).
+        {"iss": "https://unknown.example"},
+        {"iss": "xqz"},
+        {"aud": "https://xqz.example"},
+        {"tenant": "xqz"},
+        {"exp": 1},
+        {"jti": None},
+    ):
+        send(401, sign(key, claims(now, **parts | wrong)))
+    for header in ({"kid": "xqz"}, {"jku": "https://xqz.example/"}, {"typ": "xqz"}):
+        send(401, sign(key, right, headers=header))
+    send(401, sign(ec_key(kid="xqz-key"), right))
+    send(401, put_together({"alg": "HS256", "kid": "xqz"}, right, b"xqz"))
+    send(401, "xqz.xqz.xqz")
 
 
 def test_every_route_and_status_was_tried(everywhere: Everywhere) -> None:
     assert ("POST", DISEASE_SEVERITY) in every_route()
     assert every_route() <= everywhere.seen, "a route the marked patient never took"
-    assert everywhere.statuses == {200, 400, 401, 404, 405, 409, 412, 413, 422, 500, 503, 504}
+    told = {200, 201, 204, 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 500, 503, 504}
+    assert everywhere.statuses == told
 
 
 def test_no_log_line_holds_a_patient_value(everywhere: Everywhere) -> None:
     lines = [json.loads(line) for line in everywhere.log.splitlines() if line.startswith("{")]
     failed = [line for line in lines if line["event"] == "request failed"]
-    assert [line["exception"] for line in failed] == ["RuntimeError", "KeyError", "IntegrityError"]
+    posted, read = ["LookupError"] * 4, ["RuntimeError", "KeyError", "IntegrityError"]
+    assert [line["exception"] for line in failed] == posted + read
+    assert {line["reason"] for line in lines if line["event"] == "not let in"} == {
+        "algorithm_not_allowed",
+        "bad_signature",
+        "expired",
+        "malformed",
+        "no_jti",
+        "no_kid",
+        "replayed",
+        "unknown_issuer",
+        "unknown_key",
+        "unknown_secret",
+        "wrong_audience",
+        "wrong_tenant",
+        "wrong_type",
+    }
     assert any(line["event"] == "model failed" for line in lines)
     unread = {line["why"] for line in lines if line["event"] == "FHIR server not read"}
     # The encounter is not on the server.

@@ -1,7 +1,9 @@
 """CDS Hooks: discovery, the services and their feedback."""
 
+from collections.abc import Callable
 from typing import Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 
 from cds_service.context import ProcessContext
@@ -42,9 +44,14 @@ def disease_severity(
 ) -> Response:
     """Cards for the chart that was opened."""
     tasks = BackgroundTasks()
+
+    async def aside(work: Callable[[], None]) -> None:
+        # Not in the threads that answer: it may wait for others who write.
+        await run_sync(work, limiter=request.app.state.afterwards)
+
     language = _language(request, caller, context)
     cards = AssessingService(context).patient_view(
-        content, caller, language, later=tasks.add_task, deadline=until
+        content, caller, language, later=lambda work: tasks.add_task(aside, work), deadline=until
     )
     response = _said(cards, language)
     response.background = tasks

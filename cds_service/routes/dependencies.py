@@ -85,6 +85,8 @@ async def body(request: Request) -> bytes:
 
 
 def answer(content: Any, *, status: int = 200, media_type: str = "application/json") -> Response:
-    """A JSON response; bytes are taken as JSON already."""
+    """A JSON response; bytes are taken as JSON already. It is about a patient or about a caller, so
+    no browser and no proxy may keep it."""
     data = content if isinstance(content, bytes) else _encoder.encode(content)
-    return Response(data, status_code=status, media_type=media_type)
+    headers = {"Cache-Control": "no-store"}
+    return Response(data, status_code=status, media_type=media_type, headers=headers)

@@ -21,6 +21,9 @@ RETRY_SECONDS = 15.0
 STALE_SECONDS = 4 * 3600.0
 """How long keys outlive the last answer of their URL. Our own choice: a night's maintenance goes
 unnoticed, a withdrawn key does not live on for days."""
+MAX_WAITING = 16
+"""Calls that may wait for keys at a time, for all clients together: a quarter of the threads that
+answer (`cds_service.app`). Unknown key ids are free to invent, and a JWKS may hang."""
 MAX_KEYS = 100
 MIN_RSA_BITS = 2048
 """NIST SP 800-131A."""
@@ -96,6 +99,7 @@ class KeyRing:
         self._fetch = fetch
         self._monotonic = monotonic
         self._sources: dict[str, _Source] = {}
+        self._places = threading.BoundedSemaphore(MAX_WAITING)
 
     def find(
         self, settings: ClientSettings, *, key_id: str, algorithm: str, jku: str | None
@@ -124,16 +128,25 @@ class KeyRing:
         if self._is_due(source, key_id):
             # One asks for all. Whoever has older keys that will do does not wait for the answer.
             will_do = self._keys(source) is not None and self._knows(source, key_id)
-            if source.lock.acquire(blocking=not will_do):
+            if self._places.acquire(blocking=False):
                 try:
-                    if self._is_due(source, key_id):
-                        self._ask(url, source)
+                    self._ask_once(url, source, key_id, wait=not will_do)
                 finally:
-                    source.lock.release()
+                    self._places.release()
+            elif not will_do:
+                raise TokenRefusedError("too_many_wait_for_keys")
         keys = self._keys(source)
         if keys is None:
             raise TokenRefusedError("keys_not_available")
         return keys
+
+    def _ask_once(self, url: str, source: _Source, key_id: str, *, wait: bool) -> None:
+        if source.lock.acquire(blocking=wait):
+            try:
+                if self._is_due(source, key_id):
+                    self._ask(url, source)
+            finally:
+                source.lock.release()
 
     def _is_due(self, source: _Source, key_id: str) -> bool:
         now = self._monotonic()

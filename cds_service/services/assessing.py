@@ -23,6 +23,7 @@ from cds_service.services.records import (
     advice_hash,
     assessment_record,
     integration_extension,
+    withheld,
 )
 from cds_service.services.rotation import move_to_newest_keys
 from cds_service.storage.assessment_store import AssessmentStore, StoredAnswer
@@ -287,12 +288,16 @@ class AssessingService:
         return None if earlier is None else self._same(call, earlier)
 
     def _same(self, call: Call, earlier: StoredAnswer | None) -> bytes:
-        """The stored answer, if it was given to the same call. Raises `ConflictError`."""
+        """The stored answer, if it was given to the same call; nothing of it while the client is
+        told nothing, as after a fault (C13). Raises `ConflictError`."""
         if earlier is None or earlier.request_hash != call.request_hash:
             raise ConflictError(
                 "This `hookInstance` came before with another body.", element="hookInstance"
             )
-        return self._context.secrecy.decrypt(earlier.response)
+        response = self._context.secrecy.decrypt(earlier.response)
+        paused = self._context.directory.paused
+        held = held_back(call.client, self._scorer().facts, paused=paused)
+        return response if held is None else withheld(response, held)
 
 
 def _at_once(work: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
@@ -335,14 +336,25 @@ def _changed(start: ClientSettings, changes: Mapping[str, Any]) -> ClientSetting
     try:
         return ClientSettings.model_validate(values)
     except ValidationError as error:
-        raise ClientRuleError(
-            "; ".join(
-                ".".join([str(part) for part in issue["loc"]] + [""]).rstrip(".")
-                + (": " if issue["loc"] else "")
-                + issue["msg"].removeprefix("Value error, ")
-                for issue in error.errors(include_input=False, include_url=False)
-            )
-        ) from None
+        issues = error.errors(include_input=False, include_url=False)
+        raise ClientRuleError("; ".join(_sentence(issue) for issue in issues)) from None
+
+
+_REQUIRED_OPTIONS: Mapping[tuple[str, ...], str] = {
+    ("backend", "token_url"): "--token-url",
+    ("backend", "client_id"): "--backend-client-id",
+    ("backend", "key_file"): "--backend-key-file",
+}
+"""What an operator types for the settings that cannot be left out."""
+
+
+def _sentence(issue: ErrorDetails) -> str:
+    option = _REQUIRED_OPTIONS.get(tuple(map(str, issue["loc"])))
+    if issue["type"] == "missing" and option is not None:
+        return f"Missing: {option}"
+    where = ".".join(map(str, issue["loc"]))
+    said = issue["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def _others(store: ClientStore, name: str) -> list[Client]:

@@ -12,7 +12,7 @@ from cds_service.security.secrecy import normalise_base
 from cds_service.services.conditions import ConditionIntake
 from fhir_mapping.bundles import PrefetchState, read_contents
 from fhir_mapping.client import FHIRSession
-from fhir_mapping.errors import FHIRAccessError
+from fhir_mapping.errors import AccessFault, FHIRAccessError
 from hooks import prefetch
 from hooks.contexts import EncounterDischargeContext, parse_encounter_discharge
 from hooks.protocol import CDSRequest, cards_response, encode, parse_request
@@ -72,25 +72,26 @@ class DischargeService:
                 return {}
             # A token is not used after it has expired (R29).
             seconds = min(seconds, seconds if granted.expires_in is None else granted.expires_in)
-        session = self._context.fhir.session(
-            base,
-            token=None if granted is None else granted.access_token,
-            deadline=monotonic() + seconds,
-        )
+        token = None if granted is None else granted.access_token
+        deadline = monotonic() + seconds
         read = {}
-        for key in missing:
-            try:
-                read[key] = _fetch(session, key, context)
-            except FHIRAccessError as error:
-                LOGGER.warning(
-                    "FHIR server not read",
-                    extra={
-                        "client": client.name,
-                        "key": key,
-                        "why": error.kind.value,
-                        "detail": error.detail,
-                    },
-                )
+        with self._context.places.place(base) as free:
+            for key in missing:
+                try:
+                    if not free:
+                        raise FHIRAccessError(AccessFault.UNAVAILABLE, "too many calls wait for it")
+                    session = self._context.fhir.session(base, token=token, deadline=deadline)
+                    read[key] = _fetch(session, key, context)
+                except FHIRAccessError as error:
+                    LOGGER.warning(
+                        "FHIR server not read",
+                        extra={
+                            "client": client.name,
+                            "key": key,
+                            "why": error.kind.value,
+                            "detail": error.detail,
+                        },
+                    )
         return read
 
 

@@ -221,10 +221,10 @@ class HL7Service:
             return MessageStore(connection, self._client.name).known(keys)
 
     def _remember(self, keys: set[str]) -> None:
-        until = self._context.clock() + REMEMBERED
+        now = self._context.clock()
         try:
             with self._context.engine.begin() as connection:
-                MessageStore(connection, self._client.name).remember(keys, until)
+                MessageStore(connection, self._client.name).remember(keys, now, now + REMEMBERED)
         except IntegrityError:
             # The same message over two connections at once: both found it new, one remembers it.
             LOGGER.info("hl7v2 message taken twice")

@@ -166,7 +166,7 @@ class OutcomeService:
         the first in messages. With `all_or_nothing` one that is skipped raises `NotTakenError`,
         and nothing is stored.
         """
-        with self._context.engine.begin() as connection:
+        with self._context.writers, self._context.engine.begin() as connection:
             OutcomeStore(connection).lock()
             delivery = _Delivery(
                 self._context, connection, client, channel, actor, allow_restricted

@@ -15,6 +15,7 @@ from hooks.cards import CardDecision
 from hooks.contexts import PatientViewContext
 from hooks.disease_severity import Situation
 from hooks.protocol import encode
+from hooks.risk_assessment import without_result
 from hooks.wording import Language
 from model.assessment import Assessment
 from model.features import ROW_NAMES, FeatureRow
@@ -187,3 +188,16 @@ def _entries(found: Any) -> list[dict[str, Any]]:
         {name: value for name, value in entry.items() if value not in (None, "", (), [], {})}
         for entry in msgspec.to_builtins(found)
     ]
+
+
+def withheld(response: bytes, held_back: str) -> bytes:
+    """A stored answer for a client that is told nothing now (C13): no cards, no prediction.
+
+    `held_back` is a reason of `security.clients.held_back`. What held no result stays as it is.
+    """
+    stored = msgspec.json.decode(response, type=dict[str, Any])
+    if stored.get("cards"):
+        return encode(stored | {"cards": []})
+    if "prediction" in stored:
+        return encode(without_result(stored, held_back))
+    return response

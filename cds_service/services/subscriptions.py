@@ -71,7 +71,7 @@ class SubscriptionService:
         """`PUT` below the endpoint: an R4 server sends the resource as if it wrote it here."""
         resource = decode_object(body)
         if resource.get("resourceType") != type_name or resource.get("id") != identifier:
-            issue = Issue(type_name, "must have the type and the id of the URL")
+            issue = Issue("Resource", "must have the type and the id of the URL")
             return refusal(400, "invalid", (issue,))
         return self._take([Sent(None, resource, deleted=False)], client)
 

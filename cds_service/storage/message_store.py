@@ -6,7 +6,7 @@ They share the table of used tokens: both are things that are accepted once, and
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import USED_TOKENS
@@ -30,9 +30,18 @@ class MessageStore:
             found |= set(self._connection.execute(query).scalars())
         return found
 
-    def remember(self, hashes: Collection[str], until: datetime) -> None:
-        """Keep the hashes of messages that were taken. Raises `IntegrityError` for a known one."""
+    def remember(self, hashes: Collection[str], now: datetime, until: datetime) -> None:
+        """Keep the hashes of messages that were taken, and forget those that are old enough.
+
+        Raises `IntegrityError` for a known one.
+        """
         if hashes:
+            # A listener that shares its database with no server would keep them for ever.
+            self._connection.execute(
+                delete(USED_TOKENS).where(
+                    USED_TOKENS.c.issuer == self._issuer, USED_TOKENS.c.expires_at < now
+                )
+            )
             self._connection.execute(
                 insert(USED_TOKENS),
                 [

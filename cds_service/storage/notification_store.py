@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from cds_service.storage.tables import NOTIFICATIONS, SUBSCRIPTION_CURSORS
 
 _LOCK = 725267
 """Number of PostgreSQL's advisory lock; `pull_store` has the one before."""
+KEPT = timedelta(days=30)
+"""How long a notice that is done with can be looked up."""
 LEASE = timedelta(minutes=10)
 """How long a notice that was handed out is not handed out again."""
 UNDER_WAY = "under way"
@@ -76,8 +78,10 @@ class NotificationStore:
         """Take the notices that are due, oldest first; nobody else gets them until the lease ends.
 
         Of several empty pings of one client the oldest is handed out and the rest are done with it.
-        Call it in a transaction of its own, and read from FHIR servers after that.
+        Those that were done with long ago are forgotten. Call it in a transaction of its own, and
+        read from FHIR servers after that.
         """
+        self._connection.execute(delete(NOTIFICATIONS).where(NOTIFICATIONS.c.done_at < now - KEPT))
         query = (
             select(NOTIFICATIONS)
             .where(NOTIFICATIONS.c.done_at.is_(None), NOTIFICATIONS.c.next_attempt_at <= now)

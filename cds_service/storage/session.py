@@ -68,7 +68,8 @@ def create_database_engine(url: str) -> Engine:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # What lies in it is about patients: for the service's own user alone.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be made ({error.strerror})") from None
 

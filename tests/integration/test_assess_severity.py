@@ -309,6 +309,37 @@ def test_c13_a_pause_holds_back_reading_too(service: Service) -> None:
     assert read(service, resource["id"]).json() == resource
 
 
+def test_nobody_on_the_way_keeps_an_answer(service: Service) -> None:
+    answers = [post(service, chart(service)), service.assess(service.request(service.vitals()))]
+    answers.append(read(service, answers[0].json()["id"]))
+    answers.append(read(service, "nonsense"))
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404]
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+
+
+def test_c13_a_pause_holds_back_what_was_answered_before(service: Service) -> None:
+    """A retry gets the stored answer (C12), but not of a service that was paused for a fault."""
+    request, body = service.request(service.vitals()), chart(service)
+    key = {"Idempotency-Key": "k"}
+    before = [service.assess(request), post(service, body, **key)]
+    assert before[0].json()["cards"]
+    clients(service).pause(None, actor="test")
+    service.context.directory.refresh()
+    cards, resource = service.assess(request).json(), post(service, body, **key).json()
+    assert cards == before[0].json() | {"cards": []}
+    validate_outgoing(resource)
+    assert resource["id"] == before[1].json()["id"]
+    assert "prediction" not in resource
+    assert "paused" in notes(resource)
+    # What was asked for first during the pause had nothing to hold back, then or later.
+    new = service.request(service.vitals())
+    assert service.assess(new).json()["cards"] == service.assess(new).json()["cards"] == []
+    clients(service).resume(None, actor="test")
+    service.context.directory.refresh()
+    again = [service.assess(request), post(service, body, **key)]
+    assert [one.content for one in again] == [one.content for one in before]
+
+
 @pytest.mark.parametrize(
     "person",
     [

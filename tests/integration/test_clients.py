@@ -133,7 +133,7 @@ def test_settings_change_one_by_one_and_go_back_to_their_defaults(clients: Clien
         ({"test_patient_tags": ["x"]}, "SYSTEM|CODE"),
         ({"lookback_hours": 48}, "lookback_hours: "),
         ({"nonsense": 1}, "nonsense: "),
-        ({"backend": {"client_id": "x"}}, "backend.token_url: "),
+        ({"backend": {"client_id": "x"}}, "Missing: --token-url"),
         ({"issuer": SANDBOX_ISSUER, "jwks": jwks(KEY)}, "private key of the public CDS Hooks"),
         ({"issuer": ISSUER, "jwks": SANDBOX_JWKS}, "private key of the public CDS Hooks"),
     ],
@@ -358,7 +358,11 @@ def test_the_development_client_can_be_given_other_settings(
     tmp_path: Path, context: ProcessContext
 ) -> None:
     development = production(
-        tmp_path, context.settings.database_url, development=True, fhir_allow_private=False
+        tmp_path,
+        context.settings.database_url,
+        development=True,
+        development_any_host=True,
+        fhir_allow_private=False,
     )
     try:
         assert development.directory.development is DEVELOPMENT_CLIENT

@@ -16,7 +16,8 @@ from cds_service.services.conditions import ConditionIntake
 from cds_service.services.hl7v2 import HL7Service
 from cds_service.services.outcomes import OutcomeService
 from cds_service.storage.client_store import ClientStore
-from cds_service.storage.tables import CONDITIONS
+from cds_service.storage.notification_store import NotificationStore
+from cds_service.storage.tables import CONDITIONS, NOTIFICATIONS, USED_TOKENS
 from fhir_mapping.hl7v2_diagnoses import Reading
 from tests.support.conditions import condition
 from tests.support.hl7v2 import acknowledged, dg1, message
@@ -162,7 +163,7 @@ def test_who_writes_an_older_version_is_told(context: ProcessContext) -> None:
     stale = versioned("2026-03-02T10:00:00Z", icd="I21.9")
     reply = intake.write(stale, CLIENT, url_id="c1")
     assert reply.status == 409
-    assert json.dumps(reply.body).count("Condition.meta.lastUpdated") == 1
+    assert "Condition.meta.lastUpdated" in json.dumps(reply.body)
     bundle = {
         "resourceType": "Bundle",
         "type": "transaction",
@@ -206,7 +207,7 @@ def test_references_in_another_spelling_are_no_correction(context: ProcessContex
     absolute = condition(
         icd="I21.9",
         subject={"reference": f"{BASE}/Patient/p1", "display": "Xqz"},
-        encounter={"reference": f"{BASE}/Encounter/e1"},
+        encounter=f"{BASE}/Encounter/e1",
     )
     assert receive(context, absolute, encounter_id="e1").unchanged == 1
     other = condition(icd="I21.9") | {"encounter": {"reference": f"{BASE}/Encounter/e2"}}
@@ -273,3 +274,25 @@ def test_c20_a_condition_that_two_clients_send_has_one_source(context: ProcessCo
 
 def noted(resource: dict[str, Any], words: str) -> dict[str, Any]:
     return resource | {"note": [{"text": words}]}
+
+
+# What is forgotten again.
+
+
+def test_messages_and_notices_are_not_kept_for_ever(context: ProcessContext) -> None:
+    assert hl7(context, message(dg1())) == "AA"
+    with context.engine.begin() as connection:
+        store = NotificationStore(connection)
+        store.add(client="ehr", at=context.clock(), focus=None)
+        store.add(client="ehr", at=context.clock(), focus=b"x")
+        (first, _) = store.due(context.clock())
+        store.done(first.id, context.clock(), "done")
+    later(context, days=29)
+    assert hl7(context, message(dg1())) == "AA"
+    assert rows(context, USED_TOKENS) == 1
+    later(context, days=2)
+    assert hl7(context, message(dg1(identifier="c2"), control_id="2")) == "AA"
+    assert rows(context, USED_TOKENS) == 1
+    with context.engine.begin() as connection:
+        NotificationStore(connection).due(context.clock())
+    assert rows(context, NOTIFICATIONS) == 1

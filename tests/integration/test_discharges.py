@@ -13,6 +13,7 @@ from sqlalchemy import select
 from cds_service.context import ProcessContext
 from cds_service.security.clients import Client, ClientSettings
 from cds_service.services.discharges import DischargeService
+from cds_service.services.places import Places
 from cds_service.storage import session
 from cds_service.storage.tables import ASSESSMENTS, AUDIT_EVENTS, CONDITIONS
 from hooks.errors import RequestError
@@ -134,6 +135,31 @@ def test_a_site_may_call_its_keys_as_it_likes(context: ProcessContext) -> None:
     assessment = assessed(context, encounter="e1")
     record(context, prefetch={"dx": searchset(COLD), "visit": stay()})
     assert category(context, assessment) == "mild"
+
+
+@pytest.mark.parametrize("token", ["two words", "line\r\nInjected: yes", "t\u00f6ken"])
+def test_a_token_no_header_can_carry_is_no_fault_of_ours(
+    context: ProcessContext, server: FHIRServer, token: str
+) -> None:
+    sent = {"conditions": searchset(COLD)}
+    done = record(context, server.url, prefetch=sent, fhirAuthorization=granted(access_token=token))
+    assert done == NO_CARDS
+    assert rows(context, CONDITIONS) == 1
+    assert server.log == []
+
+
+def test_where_too_many_wait_for_the_server_what_was_sent_is_taken(
+    context: ProcessContext, server: FHIRServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(context), "places", Places(each=1))
+    sent = {"conditions": searchset(COLD)}
+    with context.places.place(server.url) as free:
+        assert free
+        record(context, server.url, prefetch=sent, fhirAuthorization=granted())
+        assert server.log == []
+    record(context, server.url, prefetch=sent, fhirAuthorization=granted())
+    assert [asked.path for asked in server.log] == ["Encounter/e1"]
+    assert rows(context, CONDITIONS) == 1
 
 
 @pytest.mark.parametrize("prefetch", [None, {}, {"conditions": None}])

@@ -168,6 +168,9 @@ def test_c18_an_outcome_our_suggestion_prompted_is_marked_and_not_learnt_from(
 def test_c20_a_rare_outcome_needs_a_second_source(context: ProcessContext) -> None:
     assessment = assessed(context)
     rare = condition(icd="E84.9", codings=[(ORPHANET, "ORPHA:586")])
+    with context.engine.begin() as connection:
+        for name in ("development", "first", "second"):
+            ClientStore(connection).add(name, {"allow_retraining": True}, context.clock())
     receive(context, rare, client="first")
     found = outcome(context, assessment)
     assert found is not None

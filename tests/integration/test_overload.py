@@ -96,9 +96,7 @@ def test_a_fhir_server_that_hangs_keeps_nobody_else_waiting(
             with httpx.Client(base_url=service.http.base_url, timeout=10) as quick:
                 assert quick.get("/health/live").status_code == 200
                 assert quick.get("/health/ready").status_code == 200
-                whole = quick.post(
-                    "/cds-services/disease-severity", json=service.request(readings)
-                )
+                whole = quick.post("/cds-services/disease-severity", json=service.request(readings))
                 assert whole.json()["cards"]
                 read = quick.post("/cds-services/disease-severity", json=unread(service, other))
                 assert read.status_code == 200, read.text

@@ -150,7 +150,7 @@ def test_a_command_does_not_print_a_secret_twice(tmp_path: Path, context: Proces
 def test_development_mode_asks_for_no_token_but_holds_to_secrets(
     tmp_path: Path, small_model: tuple[Path, str]
 ) -> None:
-    context = production(tmp_path, development=True)
+    context = production(tmp_path, development=True, development_any_host=True)
     release(context, "1", *small_model)
     with running(context, context.clock) as service:
         for headers in ({}, bearer("x.y.z"), bearer(token())):
@@ -231,7 +231,7 @@ def test_check_asks_as_a_fhir_client_and_takes_a_closed_metadata_for_an_answer(
         # Typed by the operator, and one of ours: it is named once.
         assert ran.splitlines().count(f"note     {endpoint}") == 1
         del fhir.behaviours["metadata"]
-        fhir.token = "only-with-a-token"  # noqa: S105  # invented
+        fhir.token = "only-with-a-token"
         ran = run_check(tmp_path, environment)
         assert f"note   FHIR server {fhir.url} answers, and asks for a token even" in ran
         assert ran.count("FAIL") == 1  # the service itself, which is not running
@@ -240,12 +240,14 @@ def test_check_asks_as_a_fhir_client_and_takes_a_closed_metadata_for_an_answer(
 def test_check_ends_well_where_everything_works(
     tmp_path: Path, small_model: tuple[Path, str]
 ) -> None:
-    context = production(tmp_path, development=True)
+    context = production(tmp_path, development=True, development_any_host=True)
     release(context, "1", *small_model)
     add_client(context, issuer=ISSUER, jwks=jwks(KEY))
     # No proxy of the environment is used: this one does not exist.
     proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:1")
-    environment = ENVIRONMENT | {"CDS_DEVELOPMENT": "true", "NO_PROXY": "", "no_proxy": ""} | proxies
+    environment = (
+        ENVIRONMENT | {"CDS_DEVELOPMENT": "true", "NO_PROXY": "", "no_proxy": ""} | proxies
+    )
     with running(context, context.clock) as service:
         here = str(service.http.base_url).rstrip("/")
         out = done(tmp_path, "clients", "check", "ehr", **environment | {"CDS_PUBLIC_URL": here})

@@ -105,7 +105,6 @@ _ANSWERED = (
     Mutant(
         42, _CHECK, 'assert isinstance(suggestion.get("isRecommended", False), bool)', "assert True"
     ),
-    Mutant(42, _CHECK, "assert isinstance(actions, list)", "assert True"),
     Mutant(43, _SUGGESTIONS, '"type": "create"', '"type": "Create"'),
     Mutant(43, _SUGGESTIONS, '"type": "create"', '"type": "delete"'),
     Mutant(43, _SUGGESTIONS, '"description": wording.say(said, category=name),', ""),

@@ -1,20 +1,25 @@
 """Mutants of R1–R33 and R69–R72: discovery, prefetch, requests and data."""
 
 from tests.spec.mutant import Mutant
+from tests.spec.mutants_use import USED
 
 DISCOVERY, PREFETCH = "hooks/discovery.py", "hooks/prefetch.py"
 PROTOCOL, CONTEXTS = "hooks/protocol.py", "hooks/contexts.py"
 ROUTES = "cds_service/routes/cds.py"
 CHARTS = "cds_service/services/charts.py"
 DISCHARGES = "cds_service/services/discharges.py"
-ASSESSING = "cds_service/services/assessing.py"
 RECORDS = "cds_service/services/records.py"
 SETTINGS = "cds_service/settings.py"
 BUNDLES, CLIENT = "fhir_mapping/bundles.py", "fhir_mapping/client.py"
 
 TRANSPORT = (
     Mutant(1, SETTINGS, 'if url.scheme != "https" and not self.development:', "if False:"),
-    Mutant(1, SETTINGS, '    host: str = Field("127.0.0.1"', '    host: str = Field("0.0.0.0"'),
+    Mutant(
+        1,
+        SETTINGS,
+        "if self.development and not self.development_any_host and not _is_loopback(self.host):",
+        "if False:",
+    ),
     Mutant(
         1,
         "cds_service/cli/serve.py",
@@ -230,9 +235,7 @@ CALLED = (
     ),
     Mutant(24, PROTOCOL, "    if not _UUID.fullmatch(instance):\n", "    if False:\n"),
     Mutant(24, PROTOCOL, '    required_object(members, "context")\n', ""),
-    Mutant(
-        24, ROUTES, '    raise NotFoundError("There is no such service.")', "    return answer({})"
-    ),
+    Mutant(24, ROUTES, "    _known(service)\n    FeedbackService", "    FeedbackService"),
     Mutant(
         24,
         "cds_service/services/problems.py",
@@ -329,122 +332,6 @@ CALLED = (
         CONTEXTS,
         'if optional(bundle, "resourceType", str, where="context.conditions") != "Bundle":',
         "if not bundle:",
-    ),
-)
-
-USED = (
-    Mutant(28, CLIENT, "        if token is not None:\n", "        if False:\n"),
-    Mutant(
-        28,
-        CHARTS,
-        "return _OTHER_PATIENT if patient and patient != context.patient_id else None",
-        "return None",
-    ),
-    Mutant(28, DISCHARGES, "if patient and patient != context.patient_id:", "if False:"),
-    Mutant(
-        28,
-        DISCHARGES,
-        "token=None if granted is None else granted.access_token",
-        "token=None",
-    ),
-    Mutant(
-        28,
-        CLIENT,
-        "        reply = self._exchange.get(url, self._headers, deadline=self._deadline)\n",
-        "        reply = self._exchange.get(url, self._headers, deadline=self._deadline)\n"
-        "        if reply.status == 401:\n"
-        "            reply = self._exchange.get(url, {}, deadline=self._deadline)\n",
-    ),
-    Mutant(
-        29,
-        ASSESSING,
-        "            fhir_server=request.fhirServer,\n            request_hash",
-        '            fhir_server=f"{request.fhirServer}#{request.fhirAuthorization}"\n'
-        '            f"{request.fhirAuthorization and request.fhirAuthorization.access_token}",\n'
-        "            request_hash",
-    ),
-    Mutant(
-        29,
-        ASSESSING,
-        '    digest.update((request.fhirServer or "").encode())\n',
-        "    granted = request.fhirAuthorization\n"
-        "    digest.update((granted.access_token if granted else '').encode())\n",
-    ),
-    Mutant(
-        29, CHARTS, '"detail": fault.detail,', '"detail": request.fhirAuthorization.access_token,'
-    ),
-    Mutant(
-        29, DISCHARGES, '"detail": error.detail,', '"detail": granted and granted.access_token,'
-    ),
-    Mutant(29, PROTOCOL, "    access_token: str = field(repr=False)\n", "    access_token: str\n"),
-    Mutant(
-        29,
-        CHARTS,
-        "                why = _NOT_ALLOWED\n",
-        "                why = request.fhirAuthorization.access_token\n",
-    ),
-    Mutant(
-        29, CHARTS, "return base if base in map(normalise_base, allowed) else None", "return base"
-    ),
-    Mutant(
-        29, CHARTS, "if granted.expires_in is not None and granted.expires_in <= 0:", "if False:"
-    ),
-    Mutant(29, CHARTS, "deadline = start + min(deadline - start, granted.expires_in)", "pass"),
-    Mutant(
-        29,
-        DISCHARGES,
-        "seconds = min(seconds, seconds if granted.expires_in is None else granted.expires_in)",
-        "pass",
-    ),
-    Mutant(
-        33,
-        ASSESSING,
-        "            if earlier is not None:\n                return earlier\n",
-        "",
-    ),
-    Mutant(
-        33,
-        ASSESSING,
-        "if earlier is None or earlier.request_hash != call.request_hash:",
-        "if earlier is None:",
-    ),
-    Mutant(
-        69,
-        PREFETCH,
-        '    "conditions": "Condition?patient={{context.patientId}}",\n',
-        '    "conditions": "Condition?patient={{context.patientId}}",\n'
-        '    "medications": "MedicationRequest?patient={{context.patientId}}",\n',
-    ),
-    Mutant(69, PREFETCH, "for name in EXTRA if name in set(extra_inputs)", "for name in EXTRA"),
-    Mutant(69, PREFETCH, "&category=vital-signs&", "&"),
-    Mutant(
-        69,
-        "fhir_mapping/extract.py",
-        "pregnant=answered_pregnant or has_pregnancy",
-        "pregnant=answered_pregnant",
-    ),
-    Mutant(70, ASSESSING, 'actor=f"client:{call.client.name}"', 'actor="client"'),
-    Mutant(70, ASSESSING, "object_id=call.id,", 'object_id="",'),
-    Mutant(
-        70,
-        ASSESSING,
-        'detail={"cards": len(answer.decision.cards)}',
-        'detail={"patient": call.context.patient_id}',
-    ),
-    Mutant(70, RECORDS, '"user": context.user_id, ', ""),
-    Mutant(
-        70,
-        "cds_service/services/outcomes.py",
-        'self._audit("receive-conditions", "channel", self._channel, self.received.counts())',
-        "pass",
-    ),
-    Mutant(72, "docs/integrators.md", "| 412 | `patient` or", "| 4xx | `patient` or"),
-    Mutant(72, PREFETCH, "&_count=100", "&_count=50"),
-    Mutant(
-        72,
-        "hooks/record_discharge.py",
-        'SERVICE_ID = "record-discharge"',
-        'SERVICE_ID = "at-discharge"',
     ),
 )
 

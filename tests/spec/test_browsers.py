@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.spec.wire import FEEDBACK, ORIGIN, SERVICES, SEVERITY, Wire, wired
 from tests.support.jwts import production
 from tests.support.service import running
+from tests.support.wire import FEEDBACK, ORIGIN, SERVICES, SEVERITY, Wire, wired
 
 STRANGER = "https://evil.invalid"
 

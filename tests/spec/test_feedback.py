@@ -12,7 +12,7 @@ from sqlalchemy import select
 from cds_service.storage.session import reading
 from cds_service.storage.tables import FEEDBACK as STORED
 from hooks.vendors import Vendor
-from tests.spec.wire import FEEDBACK, Wire, wired
+from tests.support.wire import FEEDBACK, Wire, wired
 
 REASON = "com.epic.cdshooks.feedback.overrideReason.reason"
 

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.spec.wire import FEEDBACK, SERVICES, SEVERITY, release_kept
 from tests.support.jwts import (
     ENDPOINT,
     ISSUER,
@@ -28,6 +27,7 @@ from tests.support.jwts import (
     rsa_key,
 )
 from tests.support.service import Service, running
+from tests.support.wire import FEEDBACK, SERVICES, SEVERITY, release_kept
 
 KEY, NAMELESS, CURVE, RSA = ec_key(), ec_key(), ec_key(kid="curve"), rsa_key()
 OTHER = "https://other.example/fhir"

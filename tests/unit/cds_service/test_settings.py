@@ -10,6 +10,7 @@ import pytest
 
 from cds_service.errors import ConfigurationError
 from cds_service.settings import Settings, load_settings, read_secret_keys
+from cds_service.storage.session import create_database_engine
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,9 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name(
         ({"CDS_PUBLIC_URL": "cds.example"}, "absolute"),
         ({"CDS_LOOKBACK_HOURS": "48"}, "CDS_LOOKBACK_HOURS"),
         ({"CDS_CORS_ORIGINS": "https://ehr.example"}, "JSON list"),
+        ({"CDS_TIME_ZONE": "Mars/Olympus"}, "CDS_TIME_ZONE"),
+        ({"CDS_TIME_ZONE": "../etc/passwd"}, "CDS_TIME_ZONE"),
+        ({"CDS_TIME_ZONE": ""}, "CDS_TIME_ZONE"),
     ],
 )
 def test_bad_values_are_refused_in_words(
@@ -74,12 +78,33 @@ def test_development_may_listen_elsewhere_only_when_told_twice(
     assert load_settings().development
 
 
+def test_development_mode_is_not_left_on_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sets the public URL of a hospital has the whole network in front of the service."""
+    monkeypatch.setenv("CDS_DEVELOPMENT", "true")
+    monkeypatch.setenv("CDS_PUBLIC_URL", "https://cds.hospital.example")
+    with pytest.raises(ConfigurationError, match="without authentication"):
+        load_settings()
+    for url in ("http://localhost:8000", "https://127.0.0.1", "http://[::1]:8000/cds"):
+        monkeypatch.setenv("CDS_PUBLIC_URL", url)
+        assert load_settings().base_url == url
+    monkeypatch.setenv("CDS_PUBLIC_URL", "https://tunnel.example")
+    monkeypatch.setenv("CDS_DEVELOPMENT_ANY_HOST", "true")
+    assert load_settings().development
+
+
 def test_the_first_start_in_development_writes_a_private_key(tmp_path: Path) -> None:
     settings = Settings(development=True, data_dir=tmp_path)
     keys = read_secret_keys(settings)
     assert [len(key) for key in keys] == [32]
     assert read_secret_keys(settings) == keys
     assert stat.S_IMODE((tmp_path / "secret-keys").stat().st_mode) == 0o600
+
+
+def test_a_data_folder_that_is_made_is_private(tmp_path: Path) -> None:
+    read_secret_keys(Settings(development=True, data_dir=tmp_path / "one"))
+    create_database_engine(f"sqlite:///{tmp_path / 'two' / 'cds.sqlite3'}").dispose()
+    for name in ("one", "two"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
 
 
 def test_outside_development_a_missing_key_is_refused(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ import json
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -184,6 +186,7 @@ def test_a_bundle_that_came_another_way_is_followed(access: FHIRAccess, server: 
 
 # FHIR, but for its size.
 LARGE = json.dumps(patient()).encode() + b" " * 10_000_000
+PACKED = json.dumps(bundle(patient()) | {"id": "p1"}).encode()
 
 BAD = [
     (fake.status(401), AccessFault.UNAUTHORIZED),
@@ -211,6 +214,8 @@ BAD = [
     (fake.body(LARGE), AccessFault.MALFORMED),
     (fake.body(gzip.compress(LARGE), Content_Encoding="gzip"), AccessFault.MALFORMED),
     (fake.gzip_bomb(), AccessFault.MALFORMED),
+    # What follows the end of what is packed counts too.
+    (fake.body(gzip.compress(PACKED) + LARGE, Content_Encoding="gzip"), AccessFault.MALFORMED),
     (fake.body(b"not gzip", Content_Encoding="gzip"), AccessFault.MALFORMED),
     (fake.body(gzip.compress(b"{}" * 500)[:-9], Content_Encoding="gzip"), AccessFault.MALFORMED),
     (fake.body(b"{}", Content_Encoding="br"), AccessFault.MALFORMED),
@@ -389,6 +394,35 @@ def test_a_resolver_that_hangs_does_not_outlast_the_deadline(
     with pytest.raises(FHIRAccessError) as error:
         session(access, server, 0.2).read("Patient", "p1")
     assert kind_of(error) is AccessFault.TIMEOUT
+
+
+def test_a_name_whose_look_up_hangs_keeps_no_other_name_waiting(
+    access: FHIRAccess, server: FHIRServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, found, asked = threading.Event(), socket.getaddrinfo, []
+
+    def resolve(host: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(host)
+        if host == "dead.invalid":
+            released.wait(20)
+        return found("127.0.0.1", *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    port = httpx.URL(server.url).port
+    try:
+        for _ in range(12):
+            with pytest.raises(FHIRAccessError) as error:
+                access.session("http://dead.invalid", token=None, deadline=monotonic() + 0.05).read(
+                    "Patient", "p1"
+                )
+            assert kind_of(error) is AccessFault.TIMEOUT
+        other = access.session(
+            f"http://other.invalid:{port}/fhir/R4", token=None, deadline=monotonic() + 5
+        )
+        assert other.read("Patient", "p1")
+    finally:
+        released.set()
+    assert [host for host in asked if "invalid" in host] == ["dead.invalid", "other.invalid"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from fhir_mapping.hl7v2_diagnoses import Diagnoses, Reading, read_diagnoses
 from fhir_mapping.labels import ConditionClass, ConditionFacts, classify
 from fhir_mapping.resources import parse_resource
 from fhir_mapping.terminology import load_terminology
+from tests.support.conditions import ICD_10_CM
 from tests.support.hl7v2 import dg1, merge, message, prb
 
 
@@ -85,12 +86,17 @@ def test_the_admitting_and_the_final_line_are_one_condition_confirmed() -> None:
             "",
             [("urn:hl7v2:99LOC", "X1"), ("http://hl7.org/fhir/sid/icd-10-cm", "I21.9")],
         ),
-        ("I21.9^x^2.16.840.1.113883.6.90", "", [("urn:oid:2.16.840.1.113883.6.90", "I21.9")]),
+        ("I21.9^x^2.16.840.1.113883.6.90", "", [("http://hl7.org/fhir/sid/icd-10-cm", "I21.9")]),
+        ("I21.9^x^ICD-10-GM-2026", "", [("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "I21.9")]),
+        ("410.9^x^I9", "", [("http://hl7.org/fhir/sid/icd-9-cm", "410.9")]),
+        ("I21.9^x^1.2.3.4^^^^^^^^^^^2.16.840.1.113883.6.90", "", [(ICD_10_CM, "I21.9")]),
+        ("X1^x^1.2.3.4", "", [("urn:oid:1.2.3.4", "X1")]),
+        ("X1^x^http://xqz.example/Xqz", "", [(None, "X1")]),
         ("I21.9^x^Xqzname", "", [(None, "I21.9")]),
         (
             "I21.9^^^^^^^^^^^^^2.16.840.1.113883.6.90",
             "",
-            [("urn:oid:2.16.840.1.113883.6.90", "I21.9")],
+            [(ICD_10_CM, "I21.9")],
         ),
     ],
 )

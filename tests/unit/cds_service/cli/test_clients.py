@@ -129,6 +129,10 @@ def test_presets_of_vendors(var: Path) -> None:
         (("add", "x", "--jwks-file", "{var}/none.json"), "cannot be read"),
         (("add", "x", "--jwks-file", "{var}/text.txt"), "is not JSON"),
         (("add", "x", "--extra-input", "shoe_size"), "abo_group"),
+        (
+            ("set", "ehr", "--backend-key-file", "k.pem"),
+            "Missing: --token-url; Missing: --backend-",
+        ),
         (("secret", "revoke", "ehr", "abcdefgh"), "no secret of this id"),
         (("explain", "{var}/none.json"), "cannot be read"),
         (("explain", "{var}/text.txt"), "not JSON"),

@@ -1,7 +1,8 @@
 """Keys from URLs: only listed ones, cached, rotated, and not fetched at every stranger's wish."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cds_service.security.clients import ClientSettings
 from cds_service.security.keys import (
     FRESH_SECONDS,
+    MAX_WAITING,
     RETRY_SECONDS,
     STALE_SECONDS,
     UNKNOWN_KEY_SECONDS,
@@ -163,6 +165,40 @@ def test_many_calls_at_once_ask_once() -> None:
         go.set()
         assert [one.result() for one in pending] == [1] * 8
     assert asked == [URL]
+
+
+def test_a_server_of_keys_that_hangs_takes_a_bounded_number_of_threads() -> None:
+    """Key ids of strangers' own invention would else stop every other client's calls."""
+    go = threading.Event()
+    asked = []
+
+    def hangs(url: str) -> object:
+        asked.append(url)
+        assert url == OTHER or go.wait(20)
+        return jwks(ONE)
+
+    ring = KeyRing(hangs)
+
+    def find(key_id: str) -> str:
+        try:
+            ring.find(SETTINGS, key_id=key_id, algorithm="ES384", jku=URL)
+        except TokenRefusedError as error:
+            return error.reason
+        return "found"
+
+    ring.find(SETTINGS, key_id="one", algorithm="ES384", jku=OTHER)
+    with ThreadPoolExecutor(MAX_WAITING + 5) as pool:
+        pending = [pool.submit(find, f"invented-{n}") for n in range(MAX_WAITING + 5)]
+        try:
+            done = [one.result(20) for one in islice(as_completed(pending, 20), 5)]
+            assert done == ["too_many_wait_for_keys"] * 5
+            # Keys that are there already need no place.
+            assert ring.find(SETTINGS, key_id="one", algorithm="ES384", jku=OTHER)
+        finally:
+            go.set()
+        assert [one.result() for one in pending].count("unknown_key") == MAX_WAITING
+    assert asked == [OTHER, URL]
+    assert find("one") == "found"
 
 
 def test_nobody_waits_for_a_refresh_while_older_keys_will_do() -> None:
