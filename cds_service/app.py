@@ -8,6 +8,8 @@ from http import HTTPStatus
 from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Request, Response
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -124,14 +126,14 @@ class _LastResort:
             await self._app(scope, receive, watch)
         except ClientDisconnect:
             LOGGER.info("the client went away")
-        except Exception:
+        except Exception as fault:
             LOGGER.exception("request failed")
             if started:
                 raise
-            failed = _outcome(
-                scope["path"], 500, "exception", "The service failed; the fault is logged."
-            )
-            await failed(scope, receive, send)
+            told = (500, "exception", "The service failed; the fault is logged.")
+            if isinstance(fault, (OperationalError, PoolTimeoutError)):
+                told = (503, "transient", "The database cannot be reached or is too busy.")
+            await _outcome(scope["path"], *told)(scope, receive, send)
 
 
 def _outcome(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, text
 
 from cds_service.storage import session
@@ -12,6 +13,10 @@ from model.training.run import DataDescription, train
 from model.training.simulation import simulate_cohort
 from tests.support.postgresql import cluster
 from tests.support.service import Service, new_context, release, running
+
+# How fast a machine is decides no test.
+settings.register_profile("cds", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cds")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -294,7 +294,13 @@ class AssessingService:
             raise ConflictError(
                 "This `hookInstance` came before with another body.", element="hookInstance"
             )
-        response = self._context.secrecy.decrypt(earlier.response)
+        try:
+            response = self._context.secrecy.decrypt(earlier.response)
+        except ValueError:
+            raise ConflictError(
+                "This `hookInstance` came before, and its answer can no longer be read.",
+                element="hookInstance",
+            ) from None
         paused = self._context.directory.paused
         held = held_back(call.client, self._scorer().facts, paused=paused)
         return response if held is None else withheld(response, held)

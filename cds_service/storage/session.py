@@ -22,6 +22,8 @@ from cds_service.storage import tables as _tables  # noqa: F401  # fills the met
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
 """How long a writer waits for another on SQLite before it gives up."""
+CONNECT_SECONDS = 5
+"""How long a connection to PostgreSQL may take to come about."""
 IN_LIST = 500
 """Values in one IN list: SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535."""
 
@@ -55,7 +57,14 @@ def create_database_engine(url: str) -> Engine:
         return engine
     if backend == "postgresql":
         try:
-            engine = create_engine(url, pool_pre_ping=True, pool_size=20, **options)
+            engine = create_engine(
+                url,
+                pool_pre_ping=True,
+                pool_size=20,
+                pool_timeout=BUSY_SECONDS,
+                connect_args={"connect_timeout": CONNECT_SECONDS},
+                **options,
+            )
         except (ModuleNotFoundError, NoSuchModuleError):
             raise ConfigurationError(
                 "PostgreSQL needs the extra `postgresql`: pip install 'cds-service[postgresql]', "

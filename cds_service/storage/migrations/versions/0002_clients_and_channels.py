@@ -60,9 +60,7 @@ def upgrade() -> None:
         sa.Column("subscription_key", sa.String(), nullable=False),
         sa.Column("last_event", sa.BigInteger(), nullable=False),
         sa.Column("at", UTCDateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "client", "subscription_key", name=op.f("pk_subscription_cursors")
-        ),
+        sa.PrimaryKeyConstraint("client", "subscription_key", name=op.f("pk_subscription_cursors")),
     )
     op.create_table(
         "switches",
