@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from cds_service.context import ProcessContext
-from cds_service.services.outcomes import Incoming, OutcomeService, Received
+from cds_service.services.deliveries import Incoming, Received
+from cds_service.services.outcomes import OutcomeService
 from cds_service.settings import Settings
 from cds_service.storage.session import upgrade
 from model.artefact import load

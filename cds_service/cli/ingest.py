@@ -9,9 +9,9 @@ from cds_service.cli import hl7_options as hl7
 from cds_service.cli.console import actor, progress
 from cds_service.cli.senders import ClientOption, FHIRServer, sender
 from cds_service.context import ProcessContext
+from cds_service.services.deliveries import Received
 from cds_service.services.hl7v2 import HL7Service
 from cds_service.services.ingesting import ingest_conditions
-from cds_service.services.outcomes import Received
 from cds_service.settings import load_settings
 from cds_service.storage.session import check
 

@@ -6,13 +6,8 @@ from typing import Any
 from cds_service.context import ProcessContext
 from cds_service.security.clients import Client
 from cds_service.services.conditions import ConditionIntake, incoming, read_only
-from cds_service.services.outcomes import (
-    Incoming,
-    NotTakenError,
-    OutcomeService,
-    Received,
-    Withdrawal,
-)
+from cds_service.services.deliveries import Incoming, NotTakenError, Received, Withdrawal
+from cds_service.services.outcomes import OutcomeService
 from fhir_mapping.encounters import ended_at_home
 from fhir_mapping.patient_links import Merge, merges_of
 from fhir_mapping.replies import Reply, refusal, response_bundle

@@ -8,15 +8,15 @@ import msgspec
 from cds_service.context import ProcessContext
 from cds_service.security.clients import Client, patient_base
 from cds_service.security.secrecy import normalise_base
-from cds_service.services.outcomes import (
+from cds_service.services.deliveries import (
     STORED,
     Incoming,
     NotTakenError,
-    OutcomeService,
     Received,
     Taken,
     Withdrawal,
 )
+from cds_service.services.outcomes import OutcomeService
 from fhir_mapping.bundles import read_contents
 from fhir_mapping.elements import UNREADABLE
 from fhir_mapping.encounters import ended_at_home

@@ -14,8 +14,9 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from cds_service.context import ProcessContext
 from cds_service.logs import LOGGER
 from cds_service.security.clients import Client
+from cds_service.services.deliveries import Incoming, Received
 from cds_service.services.ingesting import add
-from cds_service.services.outcomes import Incoming, OutcomeService, Received
+from cds_service.services.outcomes import OutcomeService
 from cds_service.services.resource_files import chunks
 from cds_service.storage.message_store import MessageStore
 from cds_service.storage.session import reading

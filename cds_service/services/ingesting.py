@@ -9,7 +9,8 @@ from typing import Any
 from cds_service.context import ProcessContext
 from cds_service.security.clients import Client
 from cds_service.security.secrecy import normalise_base
-from cds_service.services.outcomes import Incoming, OutcomeService, Received, Withdrawal
+from cds_service.services.deliveries import Incoming, Received, Withdrawal
+from cds_service.services.outcomes import OutcomeService
 from cds_service.services.resource_files import (
     Entry,
     IngestError,

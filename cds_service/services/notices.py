@@ -8,8 +8,9 @@ from cds_service.context import ProcessContext
 from cds_service.logs import LOGGER
 from cds_service.security.clients import Client
 from cds_service.services.backend_services import BackendError
+from cds_service.services.deliveries import Incoming, Withdrawal
 from cds_service.services.ingesting import add
-from cds_service.services.outcomes import Incoming, OutcomeService, Withdrawal
+from cds_service.services.outcomes import OutcomeService
 from cds_service.services.patient_conditions import decoded
 from cds_service.services.pulling import OutcomePulls, Pulled
 from cds_service.services.subscriptions import focus_references

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cds_service.services.outcomes import Incoming
+from cds_service.services.deliveries import Incoming
 from fhir_mapping.bundles import read_contents
 from fhir_mapping.client import FHIRSession
 from fhir_mapping.elements import head

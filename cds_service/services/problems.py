@@ -6,7 +6,8 @@ import msgspec
 
 from cds_service.context import ProcessContext
 from cds_service.security.clients import Client, patient_base
-from cds_service.services.outcomes import Incoming, OutcomeService
+from cds_service.services.deliveries import Incoming
+from cds_service.services.outcomes import OutcomeService
 from fhir_mapping.elements import UNREADABLE
 from fhir_mapping.references import PatientMatcher
 from fhir_mapping.subjects import encounter_of

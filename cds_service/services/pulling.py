@@ -17,8 +17,9 @@ from cds_service.logs import LOGGER
 from cds_service.security.clients import Client
 from cds_service.security.secrecy import normalise_base
 from cds_service.services.backend_services import BackendError, BackendTokens
+from cds_service.services.deliveries import Received
 from cds_service.services.ingesting import add
-from cds_service.services.outcomes import OutcomeService, Received
+from cds_service.services.outcomes import OutcomeService
 from cds_service.services.patient_conditions import read_patient
 from cds_service.storage.pull_store import Due, PullStore
 from cds_service.storage.session import reading

@@ -11,7 +11,8 @@ from cds_service.context import ProcessContext
 from cds_service.security.clients import Client
 from cds_service.security.secrecy import Secrecy
 from cds_service.services.conditions import incoming
-from cds_service.services.outcomes import Incoming, OutcomeService, Withdrawal
+from cds_service.services.deliveries import Incoming, Withdrawal
+from cds_service.services.outcomes import OutcomeService
 from cds_service.storage.notification_store import Notification, NotificationStore
 from fhir_mapping.encounters import ended_at_home
 from fhir_mapping.notifications import Notice, NoticeKind, Sent, below, read_notice

@@ -141,7 +141,7 @@ class ConditionRow(SQLModel, table=True):
     """Of the resource and of what was made of it: what is read otherwise now is no repetition."""
     client: str
     channel: str
-    """How it came; one of `cds_service.services.outcomes.CHANNELS`."""
+    """How it came; one of `cds_service.services.deliveries.CHANNELS`."""
     patient_key: str = Field(index=True)
     encounter_key: str | None = None
     received_at: datetime = Field(sa_type=UTCDateTime)

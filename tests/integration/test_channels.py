@@ -17,10 +17,11 @@ from cds_service.context import ProcessContext
 from cds_service.security.clients import Client, ClientSettings
 from cds_service.services.condition_bundles import BundleIntake
 from cds_service.services.conditions import ConditionIntake
+from cds_service.services.deliveries import CHANNELS
 from cds_service.services.discharges import DischargeService
 from cds_service.services.hl7v2 import HL7Service
 from cds_service.services.ingesting import ingest_conditions
-from cds_service.services.outcomes import CHANNELS, condition_history
+from cds_service.services.outcomes import condition_history
 from cds_service.services.problems import ProblemService
 from cds_service.services.pulling import OutcomePulls
 from cds_service.services.subscriptions import SubscriptionService

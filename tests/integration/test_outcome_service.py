@@ -16,13 +16,8 @@ from sqlalchemy import select
 from cds_service.context import ProcessContext
 from cds_service.security.clients import DEVELOPMENT_CLIENT
 from cds_service.services.conditions import ConditionIntake
-from cds_service.services.outcomes import (
-    Incoming,
-    NotTakenError,
-    OutcomeService,
-    Withdrawal,
-    condition_history,
-)
+from cds_service.services.deliveries import Incoming, NotTakenError, Withdrawal
+from cds_service.services.outcomes import OutcomeService, condition_history
 from cds_service.services.problems import ProblemService
 from cds_service.storage import session
 from cds_service.storage.client_store import ClientStore

@@ -111,7 +111,7 @@ USED: tuple[Mutant, ...] = (
     Mutant(70, RECORDS, '"user": context.user_id, ', ""),
     Mutant(
         70,
-        "cds_service/services/outcomes.py",
+        "cds_service/services/deliveries.py",
         'self._audit("receive-conditions", "channel", self._channel, self.received.counts())',
         "pass",
     ),

@@ -9,8 +9,9 @@ from sqlalchemy import Table, select
 
 from cds_service.context import ProcessContext
 from cds_service.security.secrecy import Secrecy
+from cds_service.services.deliveries import Incoming, Received
 from cds_service.services.labelled import Labelled, labelled
-from cds_service.services.outcomes import Incoming, OutcomeService, Received
+from cds_service.services.outcomes import OutcomeService
 from cds_service.storage import session
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore

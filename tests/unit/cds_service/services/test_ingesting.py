@@ -12,8 +12,8 @@ import pytest
 
 from cds_service.context import ProcessContext
 from cds_service.security.clients import Client, ClientSettings
+from cds_service.services.deliveries import Received
 from cds_service.services.ingesting import Ingested, ingest_conditions
-from cds_service.services.outcomes import Received
 from cds_service.services.resource_files import IngestError
 from tests.support.conditions import condition
 from tests.support.service import new_context
