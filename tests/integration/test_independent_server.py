@@ -9,13 +9,21 @@ from typing import Any
 import httpx
 import pytest
 
+from cds_service.services.outcome_puller import pull_outcomes
+from cds_service.services.pulling import OutcomePulls
 from tests.conftest import SHARED_DATA
-from tests.support.builders import condition, encounter, vital_signs_category
+from tests.support.backend import add_backend_client, pem_file
+from tests.support.builders import concept, condition, encounter, vital_signs_category
 from tests.support.cards_check import check_response
+from tests.support.fhir_server import fhir_server
 from tests.support.independent_server import IndependentServer, installed, serving
 from tests.support.service import Service, TestClock, new_context, release, running
+from tests.support.stored import assessed, outcome
 
 TOKEN = "abc"
+PROBLEM = [
+    concept("problem-list-item", system="http://terminology.hl7.org/CodeSystem/condition-category")
+]
 
 
 def chart(service: Service) -> list[dict[str, Any]]:
@@ -37,7 +45,7 @@ def chart(service: Service) -> list[dict[str, Any]]:
         patient | {"id": "p2"},
         *(resource | category for resource in (*vitals, stranger)),
         encounter("EMER", id="e1"),
-        condition("I10", id="c1", recorded="2026-02-01"),
+        condition("I10", id="c1", recorded="2026-02-01", category=PROBLEM),
     ]
 
 
@@ -195,3 +203,33 @@ def test_a_token_the_server_does_not_know_is_a_412(
     response = service.assess(request)
     assert response.status_code == 412
     assert "did not accept the access token" in response.text
+
+
+def test_a_pull_of_outcomes_with_a_token_of_our_own(
+    servers: dict[str, IndependentServer], tmp_path: Path
+) -> None:
+    """The token endpoint is ours: the server has none. What is read is its own."""
+    server = servers["token"]
+    context = new_context(tmp_path, fhir_allow_private=True)
+    with fhir_server() as endpoint:
+        endpoint.tokens = lambda form: (
+            (200, {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300})
+            if form["grant_type"] == "client_credentials"
+            else (400, {"error": "invalid_grant"})
+        )
+        backend = {
+            "token_url": f"{endpoint.url}/token",
+            "client_id": "cds",
+            "key_file": str(pem_file(tmp_path)),
+        }
+        add_backend_client(context, endpoint, tmp_path, fhir_servers=[server.url], backend=backend)
+        seen = assessed(context, client="ehr", base=server.url, encounter="e1")
+        pulls = OutcomePulls(context)
+        pulled = pull_outcomes(context, pulls, actor="test", name=None, early=True)
+    assert (pulled.asked, dict(pulled.failed)) == (1, {})
+    assert pulled.received.stored == 1
+    found = outcome(context, seen)
+    assert found is not None
+    assert found["pre_existing"] == ["chronic"]
+    context.fhir.close()
+    context.engine.dispose()
