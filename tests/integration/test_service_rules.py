@@ -292,7 +292,7 @@ def test_without_its_database_the_process_is_not_ready(alone: Service, tmp_path:
     assert ready.status_code == 503
     assert ready.json()["problems"] == ["the database cannot be reached"]
     answer = service.assess(service.request(service.vitals()))
-    assert answer.status_code == 500
+    assert answer.status_code == 503
     assert answer.json()["resourceType"] == "OperationOutcome"
     assert service.http.get("/health/live").status_code == 200
 
