@@ -21,8 +21,8 @@ USED: tuple[Mutant, ...] = (
     Mutant(
         28,
         DISCHARGES,
-        "token=None if granted is None else granted.access_token",
-        "token=None",
+        "token = None if granted is None else granted.access_token",
+        "token = None",
     ),
     Mutant(
         28,
