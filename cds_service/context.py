@@ -65,6 +65,7 @@ class ProcessContext:
         return FHIRAccess(
             allow_private=self.settings.fhir_allow_private,
             max_pages=self.settings.fhir_max_pages,
+            follow_redirects=self.settings.fhir_follow_redirects,
         )
 
     @cached_property

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         False,
         description="Read FHIR servers and JWKS on private, loopback and link-local addresses too.",
     )
+    fhir_follow_redirects: bool = Field(
+        False,
+        description="Follow redirects of a FHIR server to itself, below its base URL. Others are "
+        "never followed.",
+    )
     request_seconds: float = Field(
         8.0,
         gt=0,

@@ -40,15 +40,24 @@ class SearchResult:
     """There is more than was read."""
 
 
+_REDIRECTED = (301, 302, 307, 308)
+MAX_REDIRECTS = 3
+"""In a row, where a server's own redirects are followed."""
+
+
 class FHIRAccess:
     """The way to FHIR servers, one a process; safe to use from many threads.
 
     `allow_private` lets it connect to private, loopback and link-local addresses, and over plain
-    http. Whether a server may be read at all is for the caller to decide.
+    http; `follow_redirects` lets it follow redirects that stay below the base. Whether a server may
+    be read at all is for the caller to decide.
     """
 
-    def __init__(self, *, allow_private: bool, max_pages: int) -> None:
+    def __init__(
+        self, *, allow_private: bool, max_pages: int, follow_redirects: bool = False
+    ) -> None:
         self._exchange = Exchange(allow_private=allow_private)
+        self._redirects = MAX_REDIRECTS if follow_redirects else 0
         self._allow_private = allow_private
         self._max_pages = max_pages
 
@@ -74,6 +83,7 @@ class FHIRAccess:
             deadline,
             allow_private=self._allow_private,
             max_pages=self._max_pages,
+            redirects=self._redirects,
         )
 
     def get_json(self, url: str, *, deadline: float) -> Mapping[str, Any]:
@@ -118,8 +128,10 @@ class FHIRSession:
         *,
         allow_private: bool,
         max_pages: int,
+        redirects: int,
     ) -> None:
         self._exchange = exchange
+        self._redirects = redirects
         self._base = base
         self._root = str(base).rstrip("/")
         self._headers = {"Accept": _FHIR_JSON}
@@ -180,6 +192,12 @@ class FHIRSession:
 
     def _get(self, url: httpx.URL) -> bytes:
         reply = self._exchange.get(url, self._headers, deadline=self._deadline)
+        for _ in range(self._redirects):
+            target = self._within(url, reply.headers.get("location", ""))
+            if reply.status not in _REDIRECTED or target is None:
+                break
+            url = target
+            reply = self._exchange.get(url, self._headers, deadline=self._deadline)
         if reply.status != HTTPStatus.OK:
             raise status_error(reply.status)
         return reply.body.removeprefix(_BYTE_ORDER_MARK)

@@ -27,7 +27,9 @@ USED: tuple[Mutant, ...] = (
     Mutant(
         28,
         CLIENT,
+        "    def _get(self, url: httpx.URL) -> bytes:\n"
         "        reply = self._exchange.get(url, self._headers, deadline=self._deadline)\n",
+        "    def _get(self, url: httpx.URL) -> bytes:\n"
         "        reply = self._exchange.get(url, self._headers, deadline=self._deadline)\n"
         "        if reply.status == 401:\n"
         "            reply = self._exchange.get(url, {}, deadline=self._deadline)\n",

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from fhir_mapping import connections, exchange
 from fhir_mapping.bundles import next_link, read_contents
-from fhir_mapping.client import FHIRAccess, FHIRSession
+from fhir_mapping.client import MAX_REDIRECTS, FHIRAccess, FHIRSession
 from fhir_mapping.errors import AccessFault, FHIRAccessError
 from tests.support import fhir_server as fake
 from tests.support.builders import bundle, observation, operation_outcome, patient
@@ -234,6 +234,42 @@ def test_what_is_wrong_is_told_by_kind(
     with pytest.raises(FHIRAccessError) as error:
         session(access, server, token="secret-token").search(*SEARCH)
     assert kind_of(error) is kind
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_servers_own_redirect_is_followed_only_if_that_is_configured(
+    server: FHIRServer, *, follow: bool
+) -> None:
+    server.behaviours["Patient"] = fake.at_first(1, fake.redirect(f"{server.url}/Patient/p1"))
+    access = FHIRAccess(allow_private=True, max_pages=5, follow_redirects=follow)
+    read = session(access, server, token="secret-token").read
+    if follow:
+        assert b'"p1"' in read("Patient", "p1")
+        assert [asked.token for asked in server.asked("Patient")] == ["secret-token"] * 2
+    else:
+        with pytest.raises(FHIRAccessError) as error:
+            read("Patient", "p1")
+        assert kind_of(error) is AccessFault.REFUSED
+    access.close()
+
+
+@pytest.mark.parametrize("place", ["loop", "other server", "above the base", "nowhere"])
+def test_no_redirect_leads_away_or_round_for_ever(server: FHIRServer, place: str) -> None:
+    with fhir_server([patient()]) as other:
+        to = {
+            "loop": f"{server.url}/Patient/p1",
+            "other server": f"{other.url}/Patient/p1",
+            "above the base": server.url.removesuffix("/fhir/R4") + "/admin",
+            "nowhere": "",
+        }[place]
+        server.behaviours["Patient"] = fake.redirect(to)
+        access = FHIRAccess(allow_private=True, max_pages=5, follow_redirects=True)
+        with pytest.raises(FHIRAccessError) as error:
+            session(access, server, token="secret-token").read("Patient", "p1")
+        access.close()
+        assert kind_of(error) is AccessFault.REFUSED
+        assert other.log == []
+    assert len(server.log) == (1 + MAX_REDIRECTS if place == "loop" else 1)
 
 
 def test_a_search_that_failed_inside_its_bundle_is_rejected(
