@@ -500,7 +500,7 @@ def test_large_and_odd_bodies_are_read(service: Service) -> None:
 
 def test_an_id_that_is_none_is_not_found(either: Service) -> None:
     for identifier in ("x", "%00", "..%2F..", "a" * 5_000, NOT_THERE.upper()):
-        outcome(read(either, identifier), 404)
+        assert outcome(read(either, identifier), 404)["code"] == "not-found"
 
 
 def test_the_example_of_the_documentation_is_true(service: Service) -> None:

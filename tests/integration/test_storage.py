@@ -46,6 +46,8 @@ def assessment(number: int, **changes: Any) -> dict[str, Any]:
 def test_migrations_reach_the_tables_and_can_run_twice(engine: Engine) -> None:
     session.upgrade(engine)
     session.check(engine)
+    revision, needed = session.current_revision(engine)
+    assert revision == needed
 
 
 def test_an_old_database_is_refused_in_words(database_url: str) -> None:

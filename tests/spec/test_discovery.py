@@ -1,7 +1,6 @@
 """JSON, discovery and prefetch templates over HTTP, in every part (R1 to R16)."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -10,10 +9,8 @@ import pytest
 from cds_service.settings import Settings
 from tests.support.cards_check import check_no_empty
 from tests.support.hook_requests import HOOKS, body, post
-from tests.support.jwts import add_client
 from tests.support.service import Service, TestClock, new_context, running
-from tests.support.site import Site, granted
-from tests.support.site import running_site as site_running
+from tests.support.site import granted
 
 TOKENS = {
     "patient-view": {"userId", "patientId", "encounterId"},
@@ -24,26 +21,6 @@ TOKENS = {
 USERS = {"userPractitionerId", "userPractitionerRoleId", "userPatientId", "userRelatedPersonId"}
 REFERENCE, TOKEN_TYPE, DATE = {"patient", "subject"}, {"category", "code"}, {"date"}
 """Search parameters of Observation and Condition by their type."""
-
-
-@pytest.fixture(scope="module")
-def running_site(
-    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
-) -> Iterator[Site]:
-    with site_running(tmp_path_factory.mktemp("requests"), small_model) as site:
-        add_client(site.service.context, "development", extra_inputs=["abo_group", "exercise_days"])
-        yield site
-
-
-@pytest.fixture
-def site(running_site: Site) -> Site:
-    running_site.reset()
-    return running_site
-
-
-@pytest.fixture
-def service(site: Site) -> Service:
-    return site.service
 
 
 def answers(service: Service) -> dict[str, httpx.Response]:

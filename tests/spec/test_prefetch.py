@@ -1,39 +1,14 @@
 """What came as prefetch, and what is read in its place (R17 to R22)."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.builders import bundle, condition, operation_outcome
 from tests.support.hook_requests import body, post, refused
-from tests.support.jwts import add_client
 from tests.support.service import Service
 from tests.support.site import TOKEN, Site, granted
-from tests.support.site import running_site as site_running
-
-
-@pytest.fixture(scope="module")
-def running_site(
-    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
-) -> Iterator[Site]:
-    with site_running(tmp_path_factory.mktemp("requests"), small_model) as site:
-        add_client(site.service.context, "development", extra_inputs=["abo_group", "exercise_days"])
-        yield site
-
-
-@pytest.fixture
-def site(running_site: Site) -> Site:
-    running_site.reset()
-    return running_site
-
-
-@pytest.fixture
-def service(site: Site) -> Service:
-    return site.service
-
 
 NOTHING = {"resourceType": "Bundle", "type": "searchset", "total": 0}
 

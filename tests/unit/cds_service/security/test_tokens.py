@@ -176,7 +176,7 @@ def test_the_key_of_the_public_sandbox_proves_nothing() -> None:
 
 def test_two_keys_of_one_id_are_both_tried() -> None:
     other = ec_key(kid=KEY.kid)
-    Desk(client("ehr", other, KEY)).take(token())
+    assert Desk(client("ehr", other, KEY)).take(token()).name == "ehr"
 
 
 def test_a_signature_by_another_key_is_refused() -> None:
@@ -212,7 +212,8 @@ def test_iss_is_exactly_that_of_a_client(issuer: object) -> None:
     [ENDPOINT, ENDPOINT + "/", [ENDPOINT], ["https://other.example", ENDPOINT], "typed by hand"],
 )
 def test_aud_names_the_endpoint_or_what_was_agreed(audience: object) -> None:
-    Desk(client(audiences=("typed by hand",))).take(token(aud=audience))
+    agreed = client(audiences=("typed by hand",))
+    assert Desk(agreed).take(token(aud=audience)) == agreed
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ def test_another_aud_is_refused(audience: object) -> None:
     ],
 )
 def test_clocks_may_differ_by_half_a_minute(changes: dict[str, Any]) -> None:
-    Desk().take(token(**changes))
+    assert Desk().take(token(**changes)).name
 
 
 @pytest.mark.parametrize(
