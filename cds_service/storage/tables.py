@@ -357,6 +357,72 @@ class EvaluationRow(SQLModel, table=True):
     result: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
 
 
+class HeldOutLookRow(SQLModel, table=True):
+    """One look at a held-out part: the more often it is looked at, the less it proves."""
+
+    __tablename__ = "held_out_looks"
+
+    id: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UTCDateTime)
+    actor: str
+    purpose: str
+    """`train`, `retrain`, `compare` or `report`."""
+    fingerprint: str = Field(index=True)
+    """Of the held-out rows: the same part has the same."""
+    rows: int
+    held_out_from: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Start of the newest window; null where rows have no times."""
+    model_version: str | None = None
+
+
+class AlertRow(SQLModel, table=True):
+    """Something an administrator should look at. It blocks nothing by itself."""
+
+    __tablename__ = "alerts"
+
+    id: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UTCDateTime, index=True)
+    kind: str
+    """Such as `business_floor`."""
+    model_version: str | None = None
+    message: str
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
+    resolved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class ModelCardEntryRow(SQLModel, table=True):
+    """What a person wrote on a model card. The newest of an attribute counts; history stays."""
+
+    __tablename__ = "model_card_entries"
+    __table_args__ = (Index(None, "model_version", "attribute"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    model_version: str = Field(foreign_key="model_versions.version")
+    attribute: str
+    language: str
+    """`en` or `es`."""
+    content: str
+    at: datetime = Field(sa_type=UTCDateTime)
+    actor: str
+
+
+class RareCaseReviewRow(SQLModel, table=True):
+    """A reviewer's word on one case of a rare disease (C20). The newest counts."""
+
+    __tablename__ = "rare_case_reviews"
+    __table_args__ = (Index(None, "patient_key", "rare_code"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_key: str
+    rare_code: str
+    """ORPHAcode."""
+    decision: str
+    """`confirmed` or `rejected`."""
+    reason: str
+    at: datetime = Field(sa_type=UTCDateTime)
+    actor: str
+
+
 class AuditRow(SQLModel, table=True):
     """Who did what to which object; written in the transaction of the change itself."""
 
@@ -388,4 +454,8 @@ MODEL_VERSIONS = SQLModel.metadata.tables["model_versions"]
 RELEASES = SQLModel.metadata.tables["releases"]
 HISTORY_FILES = SQLModel.metadata.tables["history_files"]
 EVALUATIONS = SQLModel.metadata.tables["evaluations"]
+HELD_OUT_LOOKS = SQLModel.metadata.tables["held_out_looks"]
+ALERTS = SQLModel.metadata.tables["alerts"]
+MODEL_CARD_ENTRIES = SQLModel.metadata.tables["model_card_entries"]
+RARE_CASE_REVIEWS = SQLModel.metadata.tables["rare_case_reviews"]
 AUDIT_EVENTS = SQLModel.metadata.tables["audit_events"]
