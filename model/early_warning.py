@@ -8,7 +8,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.features import FEATURE, FeatureRow
+import numpy as np
+
+from model.features import FEATURE, FeatureRow, FloatArray
 
 NEWS2_PARAMETERS = 7
 """Parameters of the whole score: the five below, air or oxygen, and consciousness."""
@@ -28,6 +30,9 @@ _BANDS: Mapping[str, tuple[tuple[float, int], ...]] = {
     "respiratory_rate": ((8, 3), (11, 1), (20, 0), (24, 2), (math.inf, 3)),
     "oxygen_saturation": ((91, 3), (93, 2), (95, 1), (math.inf, 0)),
 }
+
+PARAMETERS: tuple[str, ...] = tuple(_BANDS)
+"""The features that NEWS2 counts; air or oxygen and consciousness are not known here."""
 
 RED_LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     "heart_rate": (40, 131),
@@ -79,6 +84,21 @@ def partial_news2(row: FeatureRow, *, pregnant: bool) -> PartialNews2 | None:
     if not points:
         return None
     return PartialNews2(sum(points.values()), len(points), points)
+
+
+def points_of(feature: str, values: FloatArray) -> FloatArray:
+    """NEWS2 points of each value (n,) of one parameter; NaN where the value is missing (C9).
+
+    The same bands and rounding as `partial_news2`, for many rows; whether NEWS2 applies to them
+    is the caller's question. Raises `KeyError` for a feature that is no parameter (`PARAMETERS`).
+    """
+    bands = _BANDS[feature]
+    factor = 10.0 ** FEATURE[feature].decimals
+    charted = np.floor(values * factor + 0.5 + 1e-9) / factor
+    highest = np.asarray([limit for limit, _ in bands])
+    points = np.asarray([score for _, score in bands], dtype=np.float64)
+    place = np.minimum(np.searchsorted(highest, charted, side="left"), len(bands) - 1)
+    return np.where(np.isnan(values), np.nan, points[place])
 
 
 def dangerous_readings(row: FeatureRow, *, pregnant: bool) -> tuple[str, ...]:
