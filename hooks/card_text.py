@@ -198,7 +198,7 @@ class CardText:
         lines = [
             self._wording.say(
                 "reason.for" if reason.value > 0 else "reason.against",
-                reading=sentence(self._readings.full(reason.reason)),
+                reading=sentence(self._readings.reason(reason.reason)),
             )
             for reason in top
         ]

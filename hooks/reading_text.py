@@ -44,10 +44,7 @@ class ReadingText:
         if minutes is None:
             return self.brief(feature)
         return self._wording.say(
-            "reading.noted",
-            name=self._name(feature),
-            value=self._value(feature),
-            notes=self._wording.ago(minutes),
+            "reading.noted", text=self.brief(feature), notes=self._wording.ago(minutes)
         )
 
     def red(self, feature: str) -> str:
@@ -60,8 +57,7 @@ class ReadingText:
         beyond = self._wording.say("red.below" if below else "red.above", limit=text)
         return self._wording.say(
             "reading.noted",
-            name=self._name(feature),
-            value=self._value(feature),
+            text=self.brief(feature),
             notes="; ".join([*self._taken((feature,)), beyond]),
         )
 
@@ -75,19 +71,26 @@ class ReadingText:
         features = self._features(reason)
         if not features:
             return say("reading.missing", name=self._name(reason), reason=self._why(reason))
-        name = reason if len(features) > 1 else features[0]
-        if len(features) > 1:
-            value = say(
-                "value.blood_pressure",
-                systolic=self._charted("systolic_bp"),
-                diastolic=self._charted("diastolic_bp"),
-            )
-        else:
-            value = self._value(features[0])
-        notes = self._notes(features)
-        if not notes:
-            return say("reading", name=self._name(name), value=value)
-        return say("reading.noted", name=self._name(name), value=value, notes="; ".join(notes))
+        name, value = self._charted_as(reason, features)
+        return self._noted(say("reading", name=self._name(name), value=value), features)
+
+    def reason(self, reason: str) -> str:
+        """A reason for a prediction: as `full`, in the words of its own level.
+
+        "Fast heart rate 118/min (…)", "temperature 36.8 °C, within reference (…)". The level is
+        that of the value as it is shown, against the range it is shown beside; without a range
+        there is none to state.
+        """
+        sex = self._extraction.patient.sex
+        if reason == "sex" and sex is not None:
+            return self._wording.say(f"level.sex.{sex}")
+        features = self._features(reason)
+        level = self._level(features)
+        if level is None:
+            return self.full(reason)
+        name, value = self._charted_as(reason, features)
+        text = self._wording.say(f"level.{name}.{level}", value=value)
+        return self._noted(text, features)
 
     def extreme(self) -> list[str]:
         """Readings that call for a second measurement (C5)."""
@@ -148,7 +151,9 @@ class ReadingText:
             if feature in CATEGORIES
             else self._charted(feature)
         )
-        return self._wording.say(f"value.{feature}", value=charted)
+        # "1 days a month" is no English; nothing else is counted in words.
+        counted = {"0": ".none", "1": ".one"}.get(charted, "") if feature == "exercise_days" else ""
+        return self._wording.say(f"value.{feature}{counted}", value=charted)
 
     def _taken(self, features: tuple[str, ...]) -> list[str]:
         """How long ago, and whether preliminary."""
@@ -161,30 +166,62 @@ class ReadingText:
             notes.append(self._wording.say("preliminary"))
         return notes
 
-    def _notes(self, features: tuple[str, ...]) -> list[str]:
-        """How long ago, whether preliminary, and the reference range."""
+    def _charted_as(self, reason: str, features: tuple[str, ...]) -> tuple[str, str]:
+        """Name and value of a reason: one pressure alone has its own name."""
+        if len(features) == 1:
+            return features[0], self._value(features[0])
+        value = self._wording.say(
+            "value.blood_pressure",
+            systolic=self._charted("systolic_bp"),
+            diastolic=self._charted("diastolic_bp"),
+        )
+        return reason, value
+
+    def _noted(self, text: str, features: tuple[str, ...]) -> str:
+        """The text with how long ago, whether preliminary, and the reference range."""
         notes = self._taken(features)
-        reference = [text for feature in features if (text := self._reference(feature))]
-        if len(reference) == len(features):
-            age = self._extraction.patient.age
-            child = age is not None and age < ADULT_AGE
-            key = "reference.age" if child else "reference"
-            notes.append(self._wording.say(key, range="/".join(reference)))
-        return notes
+        ranges = [self._range(feature) for feature in features]
+        if None not in ranges:
+            key = "reference.age" if self._is_child() else "reference"
+            named = [self._reference(feature) for feature in features]
+            notes.append(self._wording.say(key, range="/".join(named)))
+        if not notes:
+            return text
+        return self._wording.say("reading.noted", text=text, notes="; ".join(notes))
+
+    def _level(self, features: tuple[str, ...]) -> str | None:
+        """`high`, `low` or `within` the shown range; of two pressures that lie on different sides
+        `high_low` or `low_high`; `None` where no range is known or there is no value."""
+        levels = []
+        for feature in features:
+            found = self._range(feature)
+            if found is None:
+                return None
+            value = as_charted(feature, self._number(feature))
+            levels.append("low" if value < found[0] else "high" if value > found[1] else "within")
+        outside = [level for level in levels if level != "within"]
+        if len(set(outside)) > 1:
+            return "_".join(outside)
+        return outside[0] if outside else "within" if levels else None
 
     def _minutes(self, feature: str) -> float | None:
         if feature in self._readings:
             return self._readings[feature].minutes_before
         return self._extraction.row.minutes_before.get(feature)
 
-    def _reference(self, feature: str) -> str | None:
+    def _range(self, feature: str) -> tuple[float, float] | None:
         # In pregnancy the adult ranges do not hold (C9 has no adult limits there either).
         age = None if self._extraction.pregnant else self._extraction.patient.age
-        found = reference_range(feature, age)
-        if found is None:
-            return None
+        return reference_range(feature, age)
+
+    def _reference(self, feature: str) -> str:
         decimals = FEATURE[feature].decimals
-        return "–".join(self._wording.number(limit, decimals) for limit in found)
+        limits = self._range(feature) or ()
+        return "–".join(self._wording.number(limit, decimals) for limit in limits)
+
+    def _is_child(self) -> bool:
+        age = self._extraction.patient.age
+        return age is not None and age < ADULT_AGE
 
     def _age(self) -> str:
         patient = self._extraction.patient

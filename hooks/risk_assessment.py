@@ -203,7 +203,7 @@ def _rationale(findings: Findings, severity: Severity, wording: Wording) -> str:
     reasons = [
         say(
             "reason.for" if reason.value > 0 else "reason.against",
-            reading=readings.full(reason.reason),
+            reading=readings.reason(reason.reason),
         )
         for reason in given
         if reason.value != 0

@@ -109,9 +109,10 @@ def test_three_strongest_reasons_with_their_direction() -> None:
     text = detail(an_extraction(WELL), an_assessment(contributions=contributions))
 
     assert text.split("What moved the prediction of acute illness:\n\n")[1].splitlines()[:4] == [
-        "- Sex female: speaks against it",
-        "- Respiratory rate (no reading): speaks for it",
-        "- Blood pressure 118/74 mmHg (10 min ago; reference 90–120/60–80): speaks for it",
+        "- Female sex: speaks against it",
+        "- Respiratory rate missing (no reading): speaks for it",
+        "- Blood pressure 118/74 mmHg, within reference (10 min ago; reference 90–120/60–80): "
+        "speaks for it",
         "",
     ]
     assert "Other readings: heart rate 72/min" in text

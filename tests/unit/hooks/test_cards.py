@@ -32,8 +32,8 @@ These readings do not tell the categories apart.
 
 What moved the prediction of acute illness:
 
-- Heart rate 118/min (12 min ago; reference 60–100): speaks for it
-- Blood pressure 84/52 mmHg (10 min ago; reference 90–120/60–80): speaks for it
+- Fast heart rate 118/min (12 min ago; reference 60–100): speaks for it
+- Blood pressure 84/52 mmHg, below reference (10 min ago; reference 90–120/60–80): speaks for it
 - Age 71 years: speaks against it
 
 Other readings: temperature 37.9 °C (3 h ago; preliminary; reference 36.1–37.2).
@@ -52,8 +52,8 @@ Estas lecturas no distinguen entre las categorías.
 
 Qué movió la predicción de enfermedad aguda:
 
-- Frecuencia cardiaca 118/min (hace 12 min; referencia 60–100): a favor
-- Presión arterial 84/52 mmHg (hace 10 min; referencia 90–120/60–80): a favor
+- Frecuencia cardiaca rápida 118/min (hace 12 min; referencia 60–100): a favor
+- Presión arterial 84/52 mmHg, bajo la referencia (hace 10 min; referencia 90–120/60–80): a favor
 - Edad 71 años: en contra
 
 Otras lecturas: temperatura 37,9 °C (hace 3 h; preliminar; referencia 36,1–37,2).

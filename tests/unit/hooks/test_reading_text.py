@@ -136,8 +136,8 @@ def test_c8_missing_values_are_grouped_by_reason() -> None:
         "temperature (too old)",
     ]
     assert read.missing_core() == ["age", "temperature", "blood pressure"]
-    assert read.full("age") == "age (no reading)"
-    assert read.full("sex") == "sex (no reading)"
+    assert read.full("age") == "age missing (no reading)"
+    assert read.full("sex") == "sex missing (no reading)"
 
 
 def test_nothing_missing_is_nothing_to_say() -> None:

@@ -125,8 +125,9 @@ def test_rationales_give_the_usual_share_and_what_moved_the_prediction() -> None
     acute = predictions(made(an_extraction(ADULT), an_assessment()))[Severity.ACUTE]
     assert acute["rationale"] == (
         "8 % with readings like these; usual here 2 %. What moved the prediction of acute illness: "
-        "heart rate 118/min (10 min ago; reference 60–100): speaks for it; "
-        "blood pressure 96/58 mmHg (10 min ago; reference 90–120/60–80): speaks for it; "
+        "fast heart rate 118/min (10 min ago; reference 60–100): speaks for it; "
+        "blood pressure 96/58 mmHg, below reference (10 min ago; reference 90–120/60–80): "
+        "speaks for it; "
         "age 71 years: speaks against it."
     )
 

@@ -160,8 +160,8 @@ These readings do not tell the categories apart.
 
 What moved the prediction of acute illness:
 
-- Heart rate 118/min (10 min ago; reference 60–100): speaks for it
-- Blood pressure 84/58 mmHg (10 min ago; reference 90–120/60–80): speaks for it
+- Fast heart rate 118/min (10 min ago; reference 60–100): speaks for it
+- Blood pressure 84/58 mmHg, below reference (10 min ago; reference 90–120/60–80): speaks for it
 - Age 71 years: speaks against it
 
 Other readings:
