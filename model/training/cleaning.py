@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from model.errors import HistoryError
 from model.features import EXTRA_INPUTS, FEATURE, READINGS, ROW_NAMES, FloatArray
 from model.population import ages_in_range
+from model.rare_codes import normal_rare_code
 from model.severity import SEVERITIES, parse_severity
 from model.training.cleaning_report import ACTIONS, CleaningReport, Finding
 from model.training.cleaning_values import (
     NO_VALUE,
     read_abo_groups,
     read_number,
-    read_orphacode,
     read_sexes,
 )
 from model.training.history import NUMERIC_COLUMNS, RawHistory
@@ -47,7 +47,7 @@ _REPAIRS = frozenset(
 _CODES: Mapping[str, Callable[[Iterable[str]], Mapping[str, str | None]]] = {
     "sex": read_sexes,
     "abo_group": read_abo_groups,
-    "rare_code": lambda cells: {cell: read_orphacode(cell) for cell in cells},
+    "rare_code": lambda cells: {cell: normal_rare_code(cell) for cell in cells},
 }
 """What the distinct cells of a column of codes mean."""
 

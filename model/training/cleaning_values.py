@@ -17,10 +17,6 @@ _OTHER_DECIMAL = re.compile(r"[+-]?[0-9]+[.,][0-9]{1,2}")
 # Laboratory and monitor exports mark values out of range: 120*, 39.1 H, 88 (L).
 _FLAGGED = re.compile(r"(.*?[0-9])\s*(?:[*!#^†‡]+|\s\(?(?:HH?|LL?)\)?)")
 _BOUND = re.compile(r"[<>≤≥~≈].*")
-_ORPHACODE = re.compile(
-    r"(?:https?://www\.orpha\.net/\S*?[/_:]|orpha(?:net|code)?[\s:_-]*)?0*([1-9][0-9]{0,6})(?:\.0)?",
-    re.IGNORECASE,
-)
 
 NO_VALUE = frozenset({"", "-", "?", "na", "n/a", "nan", "nat", "null", "none", "<na>", "#n/a"})
 """What programs write for an empty cell of any column, in lower case."""
@@ -165,9 +161,3 @@ def read_abo_groups(cells: Iterable[str]) -> dict[str, str | None]:
         if all(cell.strip() == "0" for cell in bare):
             meanings |= dict.fromkeys(bare, "O")
     return meanings
-
-
-def read_orphacode(cell: str) -> str | None:
-    """The digits of an ORPHAcode written alone, as ORPHA:558, or as an orpha.net address."""
-    match = _ORPHACODE.fullmatch(cell.strip())
-    return match[1] if match else None

@@ -33,6 +33,11 @@ class RareDisease:
     oxygen_saturation: MeanSd
     source: str
 
+    @property
+    def code(self) -> str:
+        """As the column `rare_code` of history has it."""
+        return f"ORPHA:{self.orphacode}"
+
 
 _NOT_ILL, _ACUTE, _CHRONIC = Severity.NOT_ILL, Severity.ACUTE, Severity.CHRONIC
 

@@ -86,7 +86,7 @@ def simulate_cohort(n: int, seed: int) -> pd.DataFrame:
     which = rng.integers(0, len(RARE_DISEASES), len(rare))
     rare_code = np.full(n, None, dtype=object)
     if len(rare):
-        rare_code[rare] = np.array([d.orphacode for d in RARE_DISEASES], dtype=object)[which]
+        rare_code[rare] = np.array([d.code for d in RARE_DISEASES], dtype=object)[which]
         severity[rare] = np.array([d.severity.value for d in RARE_DISEASES], dtype=object)[which]
         women = np.array([d.share_female for d in RARE_DISEASES])[which]
         female[rare] = rng.random(len(rare)) < women

@@ -14,7 +14,6 @@ from model.training.cleaning_report import ACTIONS, REASONS, Entry
 from model.training.cleaning_values import (
     read_abo_groups,
     read_number,
-    read_orphacode,
     read_sexes,
 )
 from model.training.history import read_history
@@ -324,23 +323,6 @@ def test_sexes(cells: set[str], expected: dict[str, str | None]) -> None:
     assert read_sexes(cells) == expected
 
 
-@pytest.mark.parametrize(
-    ("cell", "code"),
-    [
-        ("558", "558"),
-        ("558.0", "558"),
-        ("ORPHA:558", "558"),
-        ("Orphanet_558", "558"),
-        ("http://www.orpha.net/ORDO/Orphanet_558", "558"),
-        ("E24.0", None),
-        ("none", None),
-        ("0", None),
-    ],
-)
-def test_orphacodes(cell: str, code: str | None) -> None:
-    assert read_orphacode(cell) == code
-
-
 def test_unknown_sex_and_rare_codes_are_kept_as_missing(tmp_path: Path) -> None:
     cleaned = clean(tmp_path, {"sex": "1"}, {"rare_code": "ORPHA:422"}, {"rare_code": "E24"})
     assert entries(cleaned) == [
@@ -348,6 +330,38 @@ def test_unknown_sex_and_rare_codes_are_kept_as_missing(tmp_path: Path) -> None:
         (3, "kept_as_missing", "rare_code", "unknown_code"),
     ]
     assert cleaned.report.rare_rows == 1
+    assert cleaned.frame["rare_code"].tolist()[1] == "ORPHA:422"
+
+
+def test_a_rare_row_is_cleaned_as_a_common_one(tmp_path: Path) -> None:
+    """The same rows with and without a rare disease: the same are dropped, none is merged."""
+    twice = {"patient_id": "twice", "recorded_at": "2020-01-02T10:00:00Z"}
+    rows: list[dict[str, str]] = [
+        {},
+        {"heart_rate": "300"},
+        {"body_temperature": "98.6", "systolic_bp": "998"},
+        {"age": "17"},
+        {"severity": "unheard of"},
+        twice,
+        twice | {"rare_code": "558"},
+        twice | {"rare_code": "ORPHA:558"},
+        twice,
+    ]
+    common = clean(tmp_path, *rows)
+    rare = clean(
+        tmp_path, *[{"rare_code": "http://www.orpha.net/ORDO/Orphanet_558"} | row for row in rows]
+    )
+
+    # Of the last four rows those with a code are one, and those without another.
+    assert common.frame["row"].tolist() == [1, 2, 3, 6, 7]
+    assert rare.frame["row"].tolist() == [1, 2, 3, 6]
+    assert set(rare.frame["rare_code"]) == {"ORPHA:558"}
+    assert common.frame["rare_code"].dropna().tolist() == ["ORPHA:558"]
+    seen = [
+        [(e.row, e.action, e.reason) for e in found.report if e.row <= 5]
+        for found in (common, rare)
+    ]
+    assert seen[0] == seen[1]
 
 
 def test_extra_inputs_are_read_checked_and_counted(tmp_path: Path) -> None:

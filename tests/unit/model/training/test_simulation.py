@@ -133,10 +133,10 @@ def test_healthy_means_follow_age_and_sex() -> None:
 
 def test_rare_diseases_are_under_one_percent_and_half_overlap(cohort: pd.DataFrame) -> None:
     assert cohort["rare_code"].notna().mean() == pytest.approx(0.006)
-    assert set(cohort["rare_code"].dropna()) == {d.orphacode for d in RARE_DISEASES}
+    assert set(cohort["rare_code"].dropna()) == {d.code for d in RARE_DISEASES}
     overlapping = [d for d in RARE_DISEASES if d.overlaps]
     assert 2 * len(overlapping) == len(RARE_DISEASES)
-    by_code = {d.orphacode: d.severity.value for d in RARE_DISEASES}
+    by_code = {d.code: d.severity.value for d in RARE_DISEASES}
     rare = cohort.dropna(subset=["rare_code"])
     assert (rare["rare_code"].map(by_code) == rare["severity"]).all()
 
