@@ -51,6 +51,8 @@ class RareDiseases:
     relations: tuple[str, ...]
     left_out: Mapping[str, int]
     """Cross-references to ICD-10 and OMIM that are not used, by reason."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """`ORPHA:…` → name, in the language of the file."""
 
     def orpha_of(self, coding: NormalCoding) -> str | None:
         """The rare disease a code stands for; `None` if it is not known to stand for one.
@@ -98,6 +100,7 @@ def read_orphadata(path: Path, relations: Collection[str] = (EXACT,)) -> RareDis
         codes={coding: orpha for coding, (_, _, orpha) in sorted(reader.best.items())},
         relations=tuple(sorted(relations)),
         left_out=dict(reader.left_out),
+        names=reader.names,
     )
 
 
@@ -106,6 +109,7 @@ class _Disorder:
     """What is known of the disorder being read."""
 
     orpha: str | None = None
+    name: str = ""
     inactive: bool = False
     rank: int = 1
     references: list[dict[str, str]] = field(default_factory=list)
@@ -119,6 +123,7 @@ class _Reader:
         self.best: dict[NormalCoding, tuple[int, int, str]] = {}
         """Of each coding the rank of the disorder, its number, and its ORPHAcode."""
         self.left_out: Counter[str] = Counter()
+        self.names: dict[str, str] = {}
         self._path = path
         self._relations = relations
         self._at: list[str] = []
@@ -182,6 +187,7 @@ class _Reader:
             if name in ("OrphaCode", "OrphaNumber"):
                 self._disorder.orpha = normal_code(ORPHANET, text)
             elif name == "Name":
+                self._disorder.name = text
                 self._disorder.inactive |= text.lower().startswith(_INACTIVE_NAMES)
         elif name == "Value" and above[-2:] == ("DisorderFlagList", "DisorderFlag"):
             self._disorder.inactive |= text.isdecimal() and bool(int(text[:9]) & _INACTIVE)
@@ -204,6 +210,8 @@ class _Reader:
         if disorder.orpha is None:
             self._refuse("Disorder.OrphaCode", "is missing or no ORPHAcode")
         number = int(disorder.orpha.partition(":")[2])
+        if disorder.name:
+            self.names[disorder.orpha] = disorder.name
         for reference in disorder.references:
             system = _SOURCES.get(reference.get("Source", ""))
             if system is None:

@@ -1,6 +1,6 @@
 """What was read from a chart: the values used, and why the others were not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -90,6 +90,16 @@ class PatientFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RareOnRecord:
+    """A rare disease that stands in the patient's chart."""
+
+    code: str
+    """`ORPHA:…` or `OMIM:…`."""
+    name: str | None = field(default=None, repr=False)
+    """What the chart calls it, as received; `None` if only the code is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
     """Everything one request told about one patient at one time."""
 
@@ -107,3 +117,5 @@ class Extraction:
     """`emergency`, `inpatient`, `ambulatory`, … as read from an Encounter; `None` if unknown."""
     maybe_not_latest: bool
     """Paging was cut short: newer readings may exist (C7)."""
+    rare: tuple[RareOnRecord, ...] = ()
+    """Rare diseases on record: the model has hardly seen such patients."""

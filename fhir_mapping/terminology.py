@@ -157,6 +157,10 @@ class Terminology:
         """
         return next(self._rare_codes(codings), None)
 
+    def rare_name(self, code: str) -> str | None:
+        """Orphadata's name of a rare disease; `None` without its file, or if it names none."""
+        return None if self.rare_diseases is None else self.rare_diseases.names.get(code)
+
     def _rare_codes(self, codings: tuple[NormalCoding, ...]) -> Iterator[str]:
         yield from (c.code for c in codings if c.system == ORPHANET and c.code)
         if self.rare_diseases is not None:

@@ -21,6 +21,9 @@ MAX_SUMMARY = 139
 
 TOP_REASONS = 3
 
+MOST_RARE = 3
+"""Rare diseases on record that a card names; how many more there are is said."""
+
 ON_RECORD = (Severity.CHRONIC, Severity.TERMINAL)
 """Classes of Conditions known before that a card names: those that last (C16)."""
 
@@ -115,7 +118,8 @@ class CardText:
             return self._wording.say("none.insufficient_data", names=names)
         if situation is Situation.MODEL_FAILED:
             return self._wording.say("none.model_failed")
-        return self._wording.say("none.maybe_not_latest")
+        rare = self._found.withheld_for_rare
+        return self._wording.say("none.rare" if rare else "none.maybe_not_latest")
 
     # Detail
 
@@ -152,7 +156,7 @@ class CardText:
         if found.named_set:
             names = [self._wording.category(severity) for severity in found.named_set]
             lines.append(say("set.named", names=self._wording.join(names, "or")))
-        elif category is not None:
+        elif category is not None and not (found.rare and found.set_is_narrow):
             lines.append(say("set.open"))
         return self._together(lines)
 
@@ -175,8 +179,10 @@ class CardText:
         lines = []
         if found.maybe_not_latest:
             lines.append(say("maybe_not_latest"))
-            if found.assessment is not None and found.category is None and not found.red:
-                lines.append(say("why.maybe_not_latest"))
+        if found.rare:
+            lines.append(self._rare())
+        if found.assessment is not None and found.category is None and not found.red:
+            lines.append(say("why.withheld"))
         if extreme := self._readings.extreme():
             lines.append(say("extreme", readings=", ".join(extreme)))
         atypicality = None if found.assessment is None else found.assessment.atypicality
@@ -187,6 +193,16 @@ class CardText:
         ):
             lines.append(say("unusual"))
         return self._together(lines)
+
+    def _rare(self) -> str:
+        """Rare diseases on record; their names are data (R38)."""
+        rare = self._found.extraction.rare
+        names = [rare_name(one.code, one.name, self._wording) for one in rare[:MOST_RARE]]
+        shown = self._wording.join(names)
+        if len(rare) > MOST_RARE:
+            shown = self._wording.say("list.more", names=", ".join(names), n=len(rare) - MOST_RARE)
+        key = "rare.alone" if self._found.assessment is None else "rare"
+        return self._wording.say(key, names=shown)
 
     def _reasons(self) -> list[str]:
         """What moved the prediction most, and the readings that did not."""
@@ -285,6 +301,15 @@ class CardText:
     def _ages(self) -> dict[str, str]:
         low, high = population(self._found.facts)
         return {"low": self._wording.number(low), "high": self._wording.number(high)}
+
+
+def rare_name(code: str, name: str | None, wording: Wording) -> str:
+    """A rare disease as "Fabry disease (ORPHA:324)"; without a name the code alone."""
+    return (
+        from_data(code)
+        if name is None
+        else wording.say("rare.name", name=from_data(name), code=from_data(code))
+    )
 
 
 def _listed(heading: str, items: Iterable[str]) -> str:

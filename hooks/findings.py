@@ -31,22 +31,47 @@ class Findings:
     """What the card may name; `None` where nothing was scored or the category is withheld."""
 
     @property
+    def rare(self) -> bool:
+        """A rare disease is on record: what the model says may not fit."""
+        return bool(self.extraction.rare)
+
+    @property
+    def withheld(self) -> frozenset[Severity]:
+        """Categories that are not named."""
+        return withheld(red=bool(self.red), maybe_not_latest=self.maybe_not_latest, rare=self.rare)
+
+    @property
     def age(self) -> float | None:
         """Age, a."""
         return self.extraction.patient.age
+
+    def hidden_as_old(self, severity: Severity) -> bool:
+        """Whether a category is not named for the reason that newer readings may exist."""
+        return self.maybe_not_latest and severity is not Severity.MILD
+
+    @property
+    def withheld_for_rare(self) -> bool:
+        """Whether the category found is not named for the sake of a rare disease on record."""
+        return (
+            self.assessment is not None
+            and self.category is None
+            and self.rare
+            and not self.red
+            and not self.hidden_as_old(self.assessment.category)
+        )
 
     @property
     def excludes_acute(self) -> bool:
         """Whether the card may call acute illness unlikely (C11).
 
-        Never beside a red reading, nor where newer readings may exist: the model can raise
-        concern, never lower it (C9), and this is as reassuring as not-ill (C7).
+        Never beside a red reading, with a rare disease on record, nor where newer readings may
+        exist: the model can raise concern, never lower it (C9), and this is as reassuring as
+        not-ill (C7).
         """
         return (
             self.assessment is not None
             and self.facts is not None
-            and not self.red
-            and not self.maybe_not_latest
+            and not self.withheld
             and not self.acute_flagged
             and Severity.ACUTE in self.facts.excludable
             and Severity.ACUTE in self.assessment.probabilities
@@ -61,7 +86,7 @@ class Findings:
         """
         if self.assessment is None or Severity.ACUTE not in self.assessment.probabilities:
             return False
-        if self.category is Severity.ACUTE or not (self.red or self.maybe_not_latest):
+        if self.category is Severity.ACUTE or not self.withheld:
             return True
         usual = {} if self.facts is None else self.facts.base_rates
         return self.assessment.probabilities[Severity.ACUTE] >= usual.get(Severity.ACUTE, 0.0)
@@ -74,14 +99,22 @@ class Findings:
         return Severity.ACUTE if self.shows_acute else None
 
     @property
+    def set_is_narrow(self) -> bool:
+        """Whether the prediction set holds few enough categories to be named (C11)."""
+        return self.assessment is not None and len(self.assessment.prediction_set) <= MAX_NAMED
+
+    @property
     def named_set(self) -> tuple[Severity, ...]:
-        """The prediction set where it may be named, else empty (C11)."""
-        if self.assessment is None:
+        """The prediction set where it may be named, else empty (C11).
+
+        With a rare disease on record a narrow set would be believed of a patient it was not
+        calibrated for.
+        """
+        if self.assessment is None or self.rare:
             return ()
         named = self.assessment.prediction_set
-        hidden = withheld(red=bool(self.red), maybe_not_latest=self.maybe_not_latest)
         nameable = (
-            len(named) <= MAX_NAMED and self.category in named and not hidden.intersection(named)
+            self.set_is_narrow and self.category in named and not self.withheld.intersection(named)
         )
         return named if nameable else ()
 
@@ -107,7 +140,10 @@ def find(
     acute_flagged = False
     if assessment is not None:
         acute_flagged = assessment.above_threshold.get(Severity.ACUTE, False)
-        if assessment.category not in withheld(red=bool(red), maybe_not_latest=maybe_not_latest):
+        hidden = withheld(
+            red=bool(red), maybe_not_latest=maybe_not_latest, rare=bool(extraction.rare)
+        )
+        if assessment.category not in hidden:
             category = assessment.category
     return Findings(
         extraction=extraction,
@@ -122,9 +158,9 @@ def find(
     )
 
 
-def withheld(*, red: bool, maybe_not_latest: bool) -> frozenset[Severity]:
-    """Categories that are not named: not-ill on old readings (C7); beside a red reading also
-    mild, which would lower concern (C9)."""
-    if red:
+def withheld(*, red: bool, maybe_not_latest: bool, rare: bool) -> frozenset[Severity]:
+    """Categories that are not named: not-ill on old readings (C7); beside a red reading (C9), or
+    with a rare disease on record, also mild, which would lower concern."""
+    if red or rare:
         return frozenset({Severity.NOT_ILL, Severity.MILD})
     return frozenset({Severity.NOT_ILL}) if maybe_not_latest else frozenset()

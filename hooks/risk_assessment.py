@@ -13,7 +13,7 @@ from typing import Any, Final
 from fhir_mapping.readings import Reading, Skipped
 from fhir_mapping.skipping import NOT_USED, OPERATION_OUTCOME, SUPERSEDED, UNPAIRED, WRONG_TYPE
 from hooks.card_text import TOP_REASONS, CardText
-from hooks.findings import Findings, withheld
+from hooks.findings import Findings
 from hooks.protocol import operation_outcome
 from hooks.reading_text import ReadingText
 from hooks.severity_codes import severity_coding
@@ -164,7 +164,7 @@ def _predictions(findings: Findings, wording: Wording, public_url: str) -> list[
                 prediction["qualitativeRisk"] = {"text": wording.say("risk.chosen")}
             prediction["rationale"] = _rationale(findings, severity, wording)
         else:
-            why = "red" if findings.red else "maybe_not_latest"
+            why = _why_not_stated(findings, severity)
             prediction["rationale"] = wording.say(f"risk.not_stated.{why}")
         predictions.append(prediction)
     return predictions
@@ -173,14 +173,19 @@ def _predictions(findings: Findings, wording: Wording, public_url: str) -> list[
 def _may_be_stated(findings: Findings, severity: Severity) -> bool:
     """Whether a probability may be told: it raises concern, or nothing forbids to lower it.
 
-    Not-ill and mild never beside a red reading, not-ill never where newer readings may exist, and
-    acute in either case only if it is no less likely than usual (C7, C9).
+    Not-ill and mild never beside a red reading or with a rare disease on record, not-ill never
+    where newer readings may exist, and acute in each case only if it is no less likely than usual
+    (C7, C9).
     """
     if severity is Severity.ACUTE:
         return findings.shows_acute
-    return severity not in withheld(
-        red=bool(findings.red), maybe_not_latest=findings.maybe_not_latest
-    )
+    return severity not in findings.withheld
+
+
+def _why_not_stated(findings: Findings, severity: Severity) -> str:
+    if findings.red:
+        return "red"
+    return "maybe_not_latest" if findings.hidden_as_old(severity) else "rare"
 
 
 def _rationale(findings: Findings, severity: Severity, wording: Wording) -> str:

@@ -13,7 +13,7 @@ from hooks.findings import Findings
 from hooks.wording import Language, Wording
 from model.severity import Severity
 
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
 """Version of the CodeSystem; changes with any code or display."""
 
 
@@ -27,6 +27,7 @@ class Topic(StrEnum):
     CHRONIC = "severitychronic"
     ADVANCED = "severityadvanced"
     WITHHELD = "severitywithheld"
+    RARE_DISEASE = "severityraredisease"
     OUT_OF_POPULATION = "severityoutofpopulation"
     NO_DATA = "severitynodata"
     MODEL_FAILED = "severitymodelfailed"
@@ -52,6 +53,8 @@ def topic_of(findings: Findings) -> Topic:
         return Topic.RED_READING
     if findings.category is not None:
         return _OF_CATEGORY[findings.category]
+    if findings.withheld_for_rare:
+        return Topic.RARE_DISEASE
     return _OF_SITUATION.get(findings.situation, Topic.WITHHELD)
 
 

@@ -136,11 +136,18 @@ ENGLISH: dict[str, str] = {
     "missing.future": "dated in the future",
     "missing.contradictory": "different results on record",
     "on_record": "On record before: {names}.",
+    "rare": (
+        "Rare disease on record: {names}. The model has seen few or no such patients: its "
+        "estimate may not fit."
+    ),
+    "rare.alone": "Rare disease on record: {names}.",
+    "rare.name": "{name} ({code})",
     # Without a category.
     "none.age": "No category: this model is for ages {low} to {high}; the readings follow",
     "none.pregnant": "No category: this model is not for use in pregnancy; the readings follow",
     "none.insufficient_data": "No category, missing: {names}",
     "none.model_failed": "No category: the model gave no answer; the readings follow",
+    "none.rare": "No category: rare disease on record; the readings follow",
     "none.maybe_not_latest": "No category: newer readings may exist; the readings follow",
     "why.age": (
         "This model was made for people of {low} to {high} years, so it gives no category."
@@ -154,7 +161,7 @@ ENGLISH: dict[str, str] = {
     "why.model_failed": (
         "The model gave no answer for this patient; readings and NEWS2 do not depend on it."
     ),
-    "why.maybe_not_latest": "So the category found is not shown.",
+    "why.withheld": "So the category found is not shown.",
     "no_adult_limits.child": "NEWS2 and adult limits are not used under 16 years.",
     "no_adult_limits.no_age": "The age is not known: NEWS2 and adult limits are not used.",
     # Last lines.
@@ -172,6 +179,7 @@ ENGLISH: dict[str, str] = {
     "topic.severitychronic": "Chronic illness",
     "topic.severityadvanced": "Advanced or life-limiting illness",
     "topic.severitywithheld": "No category: newer readings may exist",
+    "topic.severityraredisease": "No category: rare disease on record",
     "topic.severityoutofpopulation": "No category: outside the population of the model",
     "topic.severitynodata": "No category: too few readings",
     "topic.severitymodelfailed": "No category: no answer from the model",
@@ -199,6 +207,7 @@ ENGLISH: dict[str, str] = {
     "risk.estimate.alone": "{percent} with readings like these.",
     "risk.chosen": "Chosen by the operating thresholds",
     "risk.not_stated.red": "Not stated beside a red NEWS2 score.",
+    "risk.not_stated.rare": "Not stated: a rare disease is on record.",
     "risk.not_stated.maybe_not_latest": "Not stated: newer readings may exist.",
     "risk.method": "Model {version} of severity from vital signs.",
     "risk.method.none": "Model of severity from vital signs.",

@@ -140,11 +140,18 @@ SPANISH: dict[str, str] = {
     "missing.future": "con fecha futura",
     "missing.contradictory": "resultados distintos registrados",
     "on_record": "Consta de antes: {names}.",
+    "rare": (
+        "Enfermedad rara que consta: {names}. El modelo ha visto pocos pacientes así o ninguno: "
+        "su estimación puede no ser válida."
+    ),
+    "rare.alone": "Enfermedad rara que consta: {names}.",
+    "rare.name": "{name} ({code})",
     # Sin categoría.
     "none.age": "Sin categoría: este modelo es para edades de {low} a {high}; ver lecturas",
     "none.pregnant": "Sin categoría: este modelo no es para el embarazo; ver lecturas",
     "none.insufficient_data": "Sin categoría, falta: {names}",
     "none.model_failed": "Sin categoría: el modelo no dio respuesta; ver lecturas",
+    "none.rare": "Sin categoría: consta una enfermedad rara; ver lecturas",
     "none.maybe_not_latest": ("Sin categoría: puede haber lecturas más recientes; ver lecturas"),
     "why.age": (
         "Este modelo se hizo para personas de {low} a {high} años, por eso no da categoría."
@@ -160,7 +167,7 @@ SPANISH: dict[str, str] = {
     "why.model_failed": (
         "El modelo no dio respuesta para este paciente; las lecturas y NEWS2 no dependen de él."
     ),
-    "why.maybe_not_latest": "Por eso no se muestra la categoría encontrada.",
+    "why.withheld": "Por eso no se muestra la categoría encontrada.",
     "no_adult_limits.child": "NEWS2 y los límites de adultos no se usan en menores de 16 años.",
     "no_adult_limits.no_age": ("No se conoce la edad: no se usan NEWS2 ni los límites de adultos."),
     # Últimas líneas.
@@ -178,6 +185,7 @@ SPANISH: dict[str, str] = {
     "topic.severitychronic": "Enfermedad crónica",
     "topic.severityadvanced": "Enfermedad avanzada o limitante de la vida",
     "topic.severitywithheld": "Sin categoría: puede haber lecturas más recientes",
+    "topic.severityraredisease": "Sin categoría: consta una enfermedad rara",
     "topic.severityoutofpopulation": "Sin categoría: fuera de la población del modelo",
     "topic.severitynodata": "Sin categoría: faltan lecturas",
     "topic.severitymodelfailed": "Sin categoría: el modelo no dio respuesta",
@@ -203,6 +211,7 @@ SPANISH: dict[str, str] = {
     "risk.estimate.alone": "{percent} con lecturas como estas.",
     "risk.chosen": "Elegida por los umbrales de decisión",
     "risk.not_stated.red": "No se indica junto a una puntuación roja de NEWS2.",
+    "risk.not_stated.rare": "No se indica: consta una enfermedad rara.",
     "risk.not_stated.maybe_not_latest": "No se indica: puede haber lecturas más recientes.",
     "risk.method": "Modelo {version} de gravedad según constantes vitales.",
     "risk.method.none": "Modelo de gravedad según constantes vitales.",

@@ -30,7 +30,7 @@ from cds_service.storage.assessment_store import AssessmentStore, StoredAnswer
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore
 from fhir_mapping.extract import extract
-from fhir_mapping.pre_existing import known_before
+from fhir_mapping.pre_existing import KnownBefore, known_before, stored_rare, with_stored
 from fhir_mapping.readings import Extraction
 from fhir_mapping.references import PatientMatcher
 from hooks.cards import build_cards
@@ -171,7 +171,9 @@ class AssessingService:
             extra_inputs=call.client.extra_inputs(scorer.facts),
             test_patient_tags=call.client.settings.test_patient_tags,
         )
-        speak = speak or partial(self._cards, pre_existing=self._pre_existing(call, resources))
+        known = self._known_before(call, resources)
+        extraction = replace(extraction, rare=known.rare)
+        speak = speak or partial(self._cards, pre_existing=known.classes)
         answer = self._answer(call, extraction, scorer, speak)
         return self._store(call, answer, scorer, speak)
 
@@ -221,10 +223,10 @@ class AssessingService:
             decision = replace(decision, cards=[], suppressed_reason=held)
         return self._said(call, Answer(extraction, assessment, decision, b""))
 
-    def _pre_existing(self, call: Call, resources: Resources) -> frozenset[Severity]:
+    def _known_before(self, call: Call, resources: Resources) -> KnownBefore:
         """What Conditions that came with the chart say was known before (C16)."""
         if "conditions" not in resources:
-            return frozenset()
+            return KnownBefore()
         return known_before(
             resources["conditions"],
             PatientMatcher(call.context.patient_id, call.fhir_server),
@@ -244,20 +246,20 @@ class AssessingService:
     def _store(self, call: Call, answer: Answer, scorer: Scorer, speak: Speak) -> Answer:
         """Commit, then answer. The same call again gets the answer it got (C12).
 
-        Pregnancy may be known from a Condition that came earlier (C1), the patient may have been
-        merged into another, and the same may have been said before (C12). That is asked in the
-        transaction that stores, which spares every call a second one.
+        Pregnancy (C1) and rare diseases may be known from Conditions that came earlier, the patient
+        may have been merged into another, and the same may have been said before (C12). That is
+        asked in the transaction that stores, which spares every call a second one.
         """
         version, secrecy = scorer.facts.version, self._context.secrecy
         with self._context.engine.connect() as connection:
             store = AssessmentStore(connection)
             with connection.begin() as transaction:
                 patient_keys = resolve_patient(connection, call.patient_keys)
-                if not answer.extraction.pregnant and ConditionStore(connection).pregnant(
-                    patient_keys, call.prediction_time
-                ):
-                    pregnant = replace(answer.extraction, pregnant=True)
-                    answer = self._answer(call, pregnant, scorer, speak)
+                extraction = self._with_stored(
+                    answer.extraction, ConditionStore(connection), patient_keys, call
+                )
+                if extraction != answer.extraction:
+                    answer = self._answer(call, extraction, scorer, speak)
                 said = replace(call, patient_keys=patient_keys)
                 silent = silence_reason(
                     connection, said, answer, advice_hash(said, answer, version), secrecy
@@ -279,6 +281,17 @@ class AssessingService:
                 transaction.rollback()
             earlier = store.answer(call.client.name, call.service, call.instance)
         return replace(answer, response=self._same(call, earlier))
+
+    def _with_stored(
+        self, extraction: Extraction, store: ConditionStore, keys: list[str], call: Call
+    ) -> Extraction:
+        """What was found, and what Conditions that came earlier add to it."""
+        terminology = self._context.terminology
+        return replace(
+            extraction,
+            pregnant=extraction.pregnant or store.pregnant(keys, call.prediction_time),
+            rare=with_stored(extraction.rare, stored_rare(store.rare_facts(keys)), terminology),
+        )
 
     def _earlier(self, call: Call) -> bytes | None:
         """What was answered to this call before. Raises `ConflictError`."""

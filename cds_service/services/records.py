@@ -122,12 +122,15 @@ def assessment_record(
 
 
 def advice_hash(call: Call, answer: Answer, model_version: str) -> str:
-    """Of what makes advice the same advice: encounter, readings, model and category (C12)."""
+    """Of what makes advice the same advice: encounter, readings, model, category, and rare
+    diseases on record (C12)."""
     readings = [(r.feature, r.value, r.received_time) for r in answer.extraction.readings]
     encounter = None if call.encounter_keys is None else call.encounter_keys[0]
     said = (call.client.name, call.patient_keys[0], encounter, readings, model_version)
     decided = (answer.decision.kind, answer.decision.category, answer.decision.indicator)
-    return sha256(encode([said, decided])).hexdigest()
+    # Only where there are any, so that what was hashed before there were stays the same.
+    rare = sorted(one.code for one in answer.extraction.rare)
+    return sha256(encode([said, decided, *([rare] if rare else [])])).hexdigest()
 
 
 def feature_json(row: FeatureRow) -> dict[str, Any]:
@@ -164,6 +167,7 @@ def _provenance(extraction: Extraction) -> dict[str, Any]:
         "maybe_not_latest": extraction.maybe_not_latest,
         "pregnant": extraction.pregnant,
         "age_is_approximate": extraction.patient.age_is_approximate,
+        "rare": [one.code for one in extraction.rare],
     }
     for entry in (*told["readings"], *told["skipped"]):
         del entry["reference"]
@@ -178,6 +182,8 @@ def _identifiers(call: Call, extraction: Extraction, *, excluded: bool) -> dict[
             "patient": context.patient_id,
             "encounter": context.encounter_id,
             "observations": {r.feature: r.reference for r in extraction.readings},
+            # Names come from the chart as free text.
+            "rare_names": {one.code: one.name for one in extraction.rare},
         }
     return identifiers
 

@@ -23,6 +23,7 @@ from fhir_mapping.readings import (
     Missing,
     MissingReason,
     PatientFacts,
+    RareOnRecord,
     Reading,
     Skipped,
 )
@@ -197,6 +198,11 @@ def _extraction(row: Mapping[str, Any], identifiers: Mapping[str, Any]) -> Extra
         pregnant=provenance["pregnant"],
         encounter_class=row["encounter_class"],
         maybe_not_latest=provenance["maybe_not_latest"],
+        # Rows from before this was read have none.
+        rare=tuple(
+            RareOnRecord(code, identifiers.get("rare_names", {}).get(code))
+            for code in provenance.get("rare", ())
+        ),
     )
 
 

@@ -23,6 +23,12 @@ _PREGNANT = (
     )
     .limit(1)
 )
+# The same: a rare disease may be known from a Condition that came earlier.
+_RARE = select(CONDITIONS.c.facts).where(
+    CONDITIONS.c.patient_key.in_(bindparam("keys", expanding=True)),
+    CONDITIONS.c.superseded_at.is_(None),
+    CONDITIONS.c.facts["rare_code"].as_string().is_not(None),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,11 @@ class ConditionStore:
         """Whether a Condition as it stands now says that the patient is pregnant (C1)."""
         found = self._connection.execute(_PREGNANT, {"keys": list(patient_keys), "at": at})
         return found.first() is not None
+
+    def rare_facts(self, patient_keys: Sequence[str]) -> list[dict[str, Any]]:
+        """What the patient's Conditions that name a rare disease say as they stand now."""
+        found = self._connection.execute(_RARE, {"keys": list(patient_keys)})
+        return list(found.scalars())
 
     def current(self, patient_key: str | Sequence[str]) -> list[dict[str, Any]]:
         """Conditions as they stand now, of one patient or of some hundreds."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from fhir_mapping.readings import MissingReason
+from fhir_mapping.readings import MissingReason, RareOnRecord
 from hooks.cards import DEVELOPMENT_POLICY, CardDecision, Indicator
 from hooks.disease_severity import Situation, decide_situation
 from hooks.vendors import Vendor
@@ -53,6 +53,7 @@ def extractions(draw: st.DrawFn) -> Any:
         pregnant=draw(st.booleans()),
         maybe_not_latest=draw(st.booleans()),
         age_is_approximate=draw(st.booleans()),
+        rare=tuple(draw(st.lists(_rare, max_size=4))),
     )
 
 
@@ -86,6 +87,7 @@ def assessments(draw: st.DrawFn) -> tuple[Assessment, ModelFacts]:
 
 
 _names = st.sampled_from(READINGS)
+_rare = st.builds(RareOnRecord, st.just("ORPHA:558"), st.none() | st.text(max_size=150))
 
 
 def make(
@@ -175,6 +177,22 @@ def test_c7_and_c10_indicator_and_category_follow_the_rules(
         assert not old
     if red or old:
         assert decision.category is not Severity.NOT_ILL
+    if extraction.rare:
+        assert decision.category not in (Severity.NOT_ILL, Severity.MILD)
+
+
+@settings(max_examples=150, deadline=None)
+@given(extractions(), assessments(), st.sampled_from(LANGUAGES))
+def test_beside_a_rare_disease_on_record_nothing_reassures(
+    extraction: Any, scored: tuple[Assessment, ModelFacts], language: str
+) -> None:
+    rare = (*extraction.rare, RareOnRecord("ORPHA:324"))
+    (card,) = make(replace(extraction, rare=rare), scored, language).cards
+    sentences = SENTENCES[language]
+
+    assert sentences["rare.alone"].partition("{")[0] in card["detail"]
+    assert sentences["exclusion"].partition(":")[0] not in card["detail"]
+    assert sentences["set.named"].partition("{")[0] not in card["detail"]
 
 
 LONGEST = {
@@ -259,9 +277,13 @@ def rendered_text(markdown: str) -> str:
 @given(_HOSTILE, st.sampled_from(LANGUAGES), st.sampled_from(Vendor))
 def test_r38_data_changes_no_markup(hostile: str, language: str, vendor: Vendor) -> None:
     extraction, assessment = an_extraction(ADULT), an_assessment()
-    (harmless,) = make(extraction, (assessment, some_facts(version="7")), language, vendor).cards
+    known, named = (
+        replace(extraction, rare=(RareOnRecord("ORPHA:558", name or "-"),))
+        for name in ("x", hostile)
+    )
+    (harmless,) = make(known, (assessment, some_facts(version="7")), language, vendor).cards
 
-    (card,) = make(extraction, (assessment, some_facts(version=hostile)), language, vendor).cards
+    (card,) = make(named, (assessment, some_facts(version=hostile)), language, vendor).cards
 
     check_card(card)
     check_for_vendor(card, vendor)

@@ -87,6 +87,7 @@ def an_extraction(
         pregnant=facts.pop("pregnant", False),
         encounter_class=facts.pop("encounter_class", "emergency"),
         maybe_not_latest=facts.pop("maybe_not_latest", False),
+        rare=facts.pop("rare", ()),
     )
 
 
