@@ -19,6 +19,7 @@ from model.errors import ArtefactError
 from model.estimators import BoostedTrees, Estimator, LogisticRegression
 from model.explanation import Calibration
 from model.features import schema_hash
+from model.lightgbm_trees import LightGbmTrees
 from model.operating import OperatingPoint
 from model.prediction_sets import PredictionSets
 from model.rarity import Rarity
@@ -26,8 +27,9 @@ from model.severity import Severity
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-_KINDS: Mapping[str, type[BoostedTrees] | type[LogisticRegression]] = {
+_KINDS: Mapping[str, type[BoostedTrees | LightGbmTrees | LogisticRegression]] = {
     BoostedTrees.kind: BoostedTrees,
+    LightGbmTrees.kind: LightGbmTrees,
     LogisticRegression.kind: LogisticRegression,
 }
 

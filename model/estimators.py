@@ -1,7 +1,8 @@
-"""The two servable models: gradient-boosted trees and multinomial logistic regression.
+"""The servable models: boosted trees of XGBoost, and multinomial logistic regression.
 
-Both give margins and, per model column, contributions that add up to them exactly. Neither is
-unpickled: trees are XGBoost's own file, the regression is JSON.
+Each gives margins and, per model column, contributions that add up to them exactly. None is
+unpickled: trees are the library's own file, the regression is JSON. LightGBM's trees are in
+`model.lightgbm_trees`.
 """
 
 import json
@@ -20,7 +21,7 @@ class Estimator(Protocol):
 
     @property
     def kind(self) -> str:
-        """`xgboost` or `logistic`."""
+        """`xgboost`, `lightgbm` or `logistic`."""
 
     def margins(self, matrix: FloatArray) -> FloatArray:
         """Scores before softmax, (n, K), for `matrix` of shape (n, M)."""
@@ -91,7 +92,8 @@ class BoostedTrees:
 class SplineBasis:
     """What the regression sees of each model column: restricted cubic splines (Harrell 2001).
 
-    A value is first moved into the range seen in training, so that nothing is extrapolated;
+    A value is first moved into the range seen in training, so that nothing is extrapolated, and
+    its logarithm taken where the column is named in `logged`;
     each term is standardised over the observed values; a missing value has 0 in every term (the
     average, so it says nothing) and 1 in an indicator of its own.
     """
@@ -103,6 +105,8 @@ class SplineBasis:
     centre: tuple[float, ...]
     """Per term: columns first, then the spline terms in column order."""
     scale: tuple[float, ...]
+    logged: tuple[int, ...] = ()
+    """Positions of columns whose logarithm is used; their `low` is above 0."""
 
     def owners(self) -> list[int]:
         """Column that each term, and then each indicator, belongs to."""
@@ -142,6 +146,7 @@ class LogisticRegression:
             {len(basis.high), len(basis.knots), len(self.missing_rate)} != {columns}
             or {len(basis.centre), len(basis.scale)} != {terms}
             or self.coefficients.shape != (categories, len(owners))
+            or any(basis.low[i] <= 0.0 for i in basis.logged)
         ):
             raise ValueError("the parts of the regression do not fit each other")
         owner = np.zeros((len(owners), columns))
@@ -153,6 +158,8 @@ class LogisticRegression:
         """Values within the range seen and their spline terms, (n, terms); NaN where missing."""
         low, high, source, first, middle, last, ratio, norm, _, _ = self._spline
         inside = np.clip(matrix, low, high)
+        logged = list(self.basis.logged)
+        inside[:, logged] = np.log(inside[:, logged])
         x = inside[:, source.astype(np.intp)]
         curved = (
             _cube(x - first) - _cube(x - middle) * (ratio + 1.0) + _cube(x - last) * ratio
@@ -177,8 +184,11 @@ class LogisticRegression:
 
     def save(self, folder: Path) -> None:
         """Write `logistic.json`."""
+        basis = asdict(self.basis)
+        if not self.basis.logged:
+            del basis["logged"]
         content = {
-            "basis": asdict(self.basis),
+            "basis": basis,
             "missing_rate": self.missing_rate.tolist(),
             "coefficients": self.coefficients.tolist(),
             "intercept": self.intercept.tolist(),
@@ -197,6 +207,8 @@ class LogisticRegression:
                 tuple(tuple(knots) for knots in basis["knots"]),
                 tuple(basis["centre"]),
                 tuple(basis["scale"]),
+                # A model from before there was any does not name them.
+                tuple(basis.get("logged", ())),
             ),
             np.asarray(content["missing_rate"], dtype=np.float64),
             np.asarray(content["coefficients"], dtype=np.float64),

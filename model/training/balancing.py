@@ -1,11 +1,12 @@
-"""Class weights and SMOTE, and the correction that gives the true frequencies back.
+"""Remedies for imbalance, and the correction that gives the true frequencies back.
 
 Balanced training makes a model believe that every category is equally frequent. One bias per
 category, log(true share/share seen in training), undoes that (Elkan 2001; Saerens 2002) and keeps
-the explanation additive.
+the explanation additive. Rows of rare diseases are protected: never dropped, never copied.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from model.features import ABO_COLUMNS, MODEL_COLUMNS, FloatArray, model_matrix
 
 NEIGHBOURS = 5
-"""k of SMOTE (Chawla 2002); a category with no more rows than that is not resampled."""
+"""k of SMOTE (Chawla 2002) and ADASYN (He 2008); a category with no more rows than that is not
+resampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Balanced:
     """(K,): added to the margins, it restores the frequencies of the original rows."""
     class_weights: FloatArray
     """(K,): weights that give validation rows the frequencies the estimator trains on."""
+    focal: bool = False
+    """Whether the estimator minimises the focal loss in the place of the log loss."""
 
 
 def balance(
@@ -38,47 +42,79 @@ def balance(
     outcome: NDArray[np.intp],
     categories: int,
     seed: int,
+    *,
+    protected: NDArray[np.bool_] | None = None,
 ) -> Balanced:
-    """Prepare training rows: `none`, `class_weights` or `smote` (see `design.BALANCINGS`).
+    """Prepare training rows by one of `design.BALANCINGS`.
 
-    `matrix` is the whole model matrix, (n, len(MODEL_COLUMNS)); every category must occur. Use it
-    on training folds only: a synthetic neighbour of a validation row would give it away.
+    `matrix` is the whole model matrix, (n, len(MODEL_COLUMNS)); every category must occur.
+    `protected` (n,) marks rows that are neither dropped nor the parent of a synthetic row. Use it
+    on training folds only: a synthetic neighbour of a validation row would give it away. Raises
+    `ValueError` for another name.
     """
     counts = np.bincount(outcome, minlength=categories).astype(np.float64)
     true = counts / counts.sum()
     ones = np.ones(len(outcome))
-    if how == "none":
-        return Balanced(matrix, outcome, ones, np.zeros(categories), np.ones(categories))
+    kept = np.zeros(len(outcome), dtype=bool) if protected is None else protected
+    if how in ("none", "focal"):
+        plain = (np.zeros(categories), np.ones(categories))
+        return Balanced(matrix, outcome, ones, *plain, focal=how == "focal")
     if how == "class_weights":
         by_class = 1.0 / (categories * true)
         return Balanced(matrix, outcome, by_class[outcome], np.log(true * categories), by_class)
-    if how != "smote":
+    if how == "undersample":
+        rows = _undersampled(outcome, counts, kept, seed)
+        grown, labels = matrix[rows], outcome[rows]
+    elif how in ("smote", "adasyn"):
+        made, of = _synthetic(how, matrix[~kept], outcome[~kept], counts, seed)
+        grown, labels = np.vstack([matrix, made]), np.concatenate([outcome, of])
+    else:
         raise ValueError(f"unknown balancing: {how}")
-    grown, labels = _smote(matrix, outcome, counts, seed)
     fitted = np.bincount(labels, minlength=categories) / len(labels)
     return Balanced(grown, labels, np.ones(len(labels)), np.log(true / fitted), fitted / true)
 
 
-def _smote(
-    matrix: FloatArray, outcome: NDArray[np.intp], counts: FloatArray, seed: int
-) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Original rows, then synthetic ones until each category is as large as the largest.
+def _undersampled(
+    outcome: NDArray[np.intp], counts: FloatArray, kept: NDArray[np.bool_], seed: int
+) -> NDArray[np.intp]:
+    """Positions of rows, in order: of each category as many as the smallest has, by chance.
 
-    Neighbours are found on standardised copies of the measured columns with medians in the gaps
-    and indicators of missingness beside them. A synthetic value is missing where the nearer of
-    its two parents' is; derived columns are computed anew, so that they fit the measured ones.
-    Two blood groups are as far apart as one standard deviation of a number.
+    Protected rows stay and count; a category with more of them than that keeps them all.
     """
-    from imblearn.over_sampling import SMOTE
+    rng = np.random.default_rng(seed)
+    smallest = int(counts.min())
+    rows = [np.flatnonzero(kept)]
+    for category in range(len(counts)):
+        free = np.flatnonzero((outcome == category) & ~kept)
+        wanted = smallest - int((kept & (outcome == category)).sum())
+        rows.append(rng.permutation(free)[: max(wanted, 0)])
+    return np.sort(np.concatenate(rows))
 
+
+def _synthetic(
+    how: str, matrix: FloatArray, outcome: NDArray[np.intp], counts: FloatArray, seed: int
+) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Synthetic rows and their categories, until each is as large as the largest.
+
+    `matrix` and `outcome` are the rows that may be parents; `counts` are of all rows. Neighbours
+    are found on standardised copies of the measured columns with medians in the gaps and
+    indicators of missingness beside them. A synthetic value is missing where the nearer of its
+    two parents' is; derived columns are computed anew, so that they fit the measured ones. Two
+    blood groups are as far apart as one standard deviation of a number.
+    """
     measured = [i for i, column in enumerate(MODEL_COLUMNS) if column.uses == (column.name,)]
     female = next(i for i, column in enumerate(MODEL_COLUMNS) if column.name == "is_female")
     groups = [i for i, column in enumerate(MODEL_COLUMNS) if column.name in ABO_COLUMNS]
     used = [i for i in (*measured, female, *groups) if np.isfinite(matrix[:, i]).any()]
-    largest = int(counts.max())
-    wanted = {i: largest for i, count in enumerate(counts) if NEIGHBOURS < count < largest}
+    parents = np.bincount(outcome, minlength=len(counts))
+    lacking = (counts.max() - counts).astype(int)
+    wanted = {
+        i: int(parents[i] + lacking[i])
+        for i in range(len(counts))
+        if parents[i] > NEIGHBOURS and lacking[i]
+    }
     if not wanted:
-        return matrix, outcome
+        return matrix[:0], outcome[:0]
     values = matrix[:, used]
     centre = np.nanmedian(values, axis=0)
     scale = np.nanstd(values, axis=0)
@@ -87,9 +123,7 @@ def _smote(
     scale[np.isin(used, groups)] = np.sqrt(2.0)
     absent = np.isnan(values)
     filled = np.where(absent, 0.0, (values - centre) / scale)
-    sampler = SMOTE(sampling_strategy=wanted, k_neighbors=NEIGHBOURS, random_state=seed)
-    grown, labels = sampler.fit_resample(np.column_stack([filled, absent]), outcome)
-    made = grown[len(outcome) :]
+    made, labels = _resampled(how, np.column_stack([filled, absent]), outcome, wanted, seed)
     synthetic = made[:, : len(used)] * scale + centre
     synthetic[made[:, len(used) :] > 0.5] = np.nan
     columns: dict[str, ArrayLike] = {"age": np.full(len(made), np.nan)}
@@ -107,4 +141,29 @@ def _smote(
         nearest = names[np.nan_to_num(synthetic[:, present]).argmax(axis=1)].astype(object)
         nearest[np.isnan(synthetic[:, present]).any(axis=1)] = None
         columns["abo_group"] = nearest
-    return np.vstack([matrix, model_matrix(columns)]), np.asarray(labels, dtype=np.intp)
+    return model_matrix(columns), labels
+
+
+def _resampled(
+    how: str, points: FloatArray, outcome: NDArray[np.intp], wanted: dict[int, int], seed: int
+) -> tuple[FloatArray, NDArray[np.intp]]:
+    """What imbalanced-learn adds to `points` (n, C), and the categories of what it added."""
+    from imblearn.over_sampling import ADASYN, SMOTE
+
+    made, labels = [points[:0]], [outcome[:0]]
+    for category, size in wanted.items():
+        sampler: Any = (
+            SMOTE(sampling_strategy={category: size}, k_neighbors=NEIGHBOURS, random_state=seed)
+            if how == "smote"
+            else ADASYN(
+                sampling_strategy={category: size}, n_neighbors=NEIGHBOURS, random_state=seed
+            )
+        )
+        try:
+            grown, of = sampler.fit_resample(points, outcome)
+        except (ValueError, RuntimeError):
+            # ADASYN copies rows near other categories, and this category has none, or too few.
+            continue
+        made.append(grown[len(outcome) :])
+        labels.append(of[len(outcome) :])
+    return np.concatenate(made), np.concatenate(labels).astype(np.intp)

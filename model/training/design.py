@@ -15,14 +15,62 @@ OLDEST = 110.0
 """Years to which it may reach (clinical rule C1)."""
 ROWS_PER_AGE_BAND = 500
 """History rows that each added age band needs (clinical rule C1)."""
-ESTIMATORS: tuple[str, ...] = ("logistic", "xgboost")
+ESTIMATORS: tuple[str, ...] = (
+    *("logistic", "logistic_splines", "decision_tree", "lightgbm", "xgboost"),
+    *("hist_boosting", "random_forest", "mlp", "svm"),
+)
+"""Simplest first; of two that are equally simple, the one that is quicker to train first."""
+QUICK_ESTIMATORS: tuple[str, ...] = ("logistic", "logistic_splines", "lightgbm", "xgboost")
+"""Those that can be served: what is compared unless a search is asked for."""
+BALANCINGS: tuple[str, ...] = (
+    *("none", "class_weights", "undersample", "smote", "adasyn", "focal"),
+)
 """Simplest first."""
-BALANCINGS: tuple[str, ...] = ("none", "class_weights", "smote")
-"""Simplest first."""
+QUICK_BALANCINGS: tuple[str, ...] = ("none", "class_weights", "smote")
 _ACUTE_FLAG_RATE = 0.05
 """Share of charts flagged as acute unless the site sets another (clinical rule C12)."""
 HIGHEST_TERMINAL_FLAG_RATE = 0.05
 """A goals-of-care pattern is never flagged more often than acute illness by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A kind of model, a remedy for imbalance, and parameters other than the kind's defaults."""
+
+    estimator: str
+    balancing: str
+    parameters: tuple[tuple[str, float], ...] = ()
+    """Names and values, by name."""
+
+    def __post_init__(self) -> None:
+        """Raise `TrainingError` for a name that is none."""
+        _require(self.estimator in ESTIMATORS, f"Estimators are {', '.join(ESTIMATORS)}.")
+        _require(self.balancing in BALANCINGS, f"Balancings are {', '.join(BALANCINGS)}.")
+
+    @property
+    def plain(self) -> "Way":
+        """The same with the kind's default parameters."""
+        return Way(self.estimator, self.balancing)
+
+    @property
+    def name(self) -> str:
+        """`xgboost + smote` and alike; `tuned` where parameters were chosen."""
+        tuned = ", tuned" if self.parameters else ""
+        return f"{self.estimator} + {self.balancing.replace('_', ' ')}{tuned}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The way as JSON types; `of_json` reads it."""
+        return {
+            "estimator": self.estimator,
+            "balancing": self.balancing,
+            "parameters": dict(self.parameters),
+        }
+
+    @classmethod
+    def of_json(cls, content: Mapping[str, Any]) -> "Way":
+        """Read what `as_json` wrote; raises `KeyError` or `TrainingError`."""
+        parameters = tuple(sorted((str(k), float(v)) for k, v in content["parameters"].items()))
+        return cls(str(content["estimator"]), str(content["balancing"]), parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +88,15 @@ class TrainingSettings:
     coverage: float = 0.9
     """Promise of the prediction sets, for each category."""
     folds: int = 3
-    estimators: tuple[str, ...] = ESTIMATORS
-    balancings: tuple[str, ...] = BALANCINGS
+    estimators: tuple[str, ...] = QUICK_ESTIMATORS
+    balancings: tuple[str, ...] = QUICK_BALANCINGS
+    """Each kind gets those of them that it can take."""
+    known: tuple[Way, ...] = ()
+    """More ways to compare: those of a champion, with its parameters."""
+    search: bool = False
+    """Tune the best ways as well."""
+    trials: int = 30
+    """Sets of parameters that a search tries for each way it tunes."""
     max_rounds: int = 150
     """Boosting rounds at most; early stopping usually ends sooner."""
     bootstrap_replicates: int = 200
@@ -69,7 +124,7 @@ class TrainingSettings:
         _require(2 <= self.folds <= 20, "There must be 2 to 20 folds.")
         _require(
             bool(self.estimators) and set(self.estimators) <= set(ESTIMATORS),
-            f"Estimators are {' and '.join(ESTIMATORS)}.",
+            f"Estimators are {', '.join(ESTIMATORS)}.",
         )
         _require(
             bool(self.balancings) and set(self.balancings) <= set(BALANCINGS),
@@ -85,6 +140,7 @@ class TrainingSettings:
             "A category needs at least one patient for each fold.",
         )
         _require(1 <= self.max_rounds <= 1_000, "There must be 1 to 1,000 boosting rounds.")
+        _require(1 <= self.trials <= 1_000, "There must be 1 to 1,000 trials.")
         _require(self.threads >= 1, "There must be at least one thread.")
         _require(
             set(self.extra_inputs) <= set(EXTRA_INPUTS)
@@ -96,6 +152,7 @@ class TrainingSettings:
         """The settings as JSON types."""
         content = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         content["flag_rates"] = {code.value: rate for code, rate in self.flag_rates.items()}
+        content["known"] = [way.as_json() for way in self.known]
         return content
 
 

@@ -13,8 +13,8 @@ from model.prediction_sets import PredictionSets, fit_prediction_sets
 from model.rarity import Rarity, fit_rarity
 from model.severity import Severity
 from model.training.calibration import fit_calibration
-from model.training.candidates import Fitted, select
 from model.training.design import TrainingSettings
+from model.training.fitting import Fitted, select
 from model.training.rows import Rows
 from model.training.splits import CALIBRATION, HELD_OUT, TRAIN, TUNING
 from model.training.thresholds import fit_operating_points

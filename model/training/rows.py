@@ -24,6 +24,8 @@ class Rows:
     patient: NDArray[np.intp]
     parts: NDArray[np.str_]
     times: "pd.Series[pd.Timestamp] | None"
+    protected: NDArray[np.bool_]
+    """Rows of rare diseases, which are never resampled."""
 
     @classmethod
     def of(
@@ -38,12 +40,14 @@ class Rows:
         unasked = [name for name in EXTRA_INPUTS if name not in extra_inputs]
         frame = eligible.frame[covered].drop(columns=unasked, errors="ignore")
         outcome = [classes.index(code) for code in eligible.severity[covered]]
+        rare = frame.get("rare_code")
         return cls(
             frame_matrix(frame),
             np.asarray(outcome, dtype=np.intp),
             parts.patient[covered],
             parts.part[covered],
             frame.get("recorded_at"),
+            np.zeros(len(frame), dtype=bool) if rare is None else rare.notna().to_numpy(dtype=bool),
         )
 
     def part(self, name: str) -> NDArray[np.bool_]:

@@ -14,9 +14,11 @@ from model.evaluation.report import as_records
 from model.features import MODEL_COLUMNS, extra_inputs_of
 from model.scorer import Scorer
 from model.training.balancing import balance
-from model.training.candidates import Candidate, compare, fit
+from model.training.candidates import Candidate
 from model.training.design import TrainingSettings
+from model.training.evaluating import Ground
 from model.training.finishing import finish, held_out_metrics
+from model.training.kinds import fit
 from model.training.provenance import (
     DataDescription,
     attributes,
@@ -24,8 +26,9 @@ from model.training.provenance import (
     unused_extras,
 )
 from model.training.rows import Rows
+from model.training.search import compare, in_process
 from model.training.selection import covered_categories, eligible_rows, usable_columns
-from model.training.splits import TRAIN, split
+from model.training.splits import TRAIN, TUNING, split
 
 __all__ = ["DataDescription", "Progress", "TrainingResult", "train"]
 
@@ -62,8 +65,9 @@ def train(
     The same rows, settings and package versions give the same artefact. Raises `TrainingError`,
     in a sentence, if it cannot be done honestly, and `OSError` if the folder cannot be written.
     """
-    # Idle threads of linear algebra spin: beside other work two are slower than one by far.
-    with threadpool_limits(settings.threads):
+    # Threads of linear algebra spin while they wait: on a busy machine two took twenty times the
+    # processor time of one to fit a regression. Boosted trees have a setting of their own.
+    with threadpool_limits(1):
         return _train(frame, settings, artefact_root, data, progress or _say_nothing)
 
 
@@ -82,20 +86,34 @@ def _train(
     columns = usable_columns(rows.matrix[rows.part(TRAIN)])
 
     step = rows.part(TRAIN)
-    chosen, table = compare(
+    tuning = rows.part(TUNING)
+    ground = Ground.of(
         rows.matrix[step],
-        columns,
         rows.outcome[step],
         rows.patient[step],
+        rows.protected[step],
+        (rows.matrix[tuning], rows.outcome[tuning]),
+        columns,
         len(classes),
         settings,
+    )
+    comparison = compare(
+        ground,
+        settings,
+        in_process(ground, settings.threads),
         lambda done: say("comparing candidates", 0.02 + 0.78 * done),
     )
+    chosen = comparison.chosen
     say("fitting the chosen candidate", 0.80)
     balanced = balance(
-        chosen.balancing, rows.matrix[step], rows.outcome[step], len(classes), settings.seed
+        chosen.balancing,
+        rows.matrix[step],
+        rows.outcome[step],
+        len(classes),
+        settings.seed,
+        protected=rows.protected[step],
     )
-    fitted = fit(chosen.estimator, balanced, columns, settings, rounds=chosen.rounds)
+    fitted = fit(chosen.way, balanced, columns, settings, rounds=chosen.rounds)
     say("calibrating", 0.86)
     finished = finish(rows, fitted, columns, classes, settings)
     say("evaluating on the held-out part", 0.90)
@@ -106,11 +124,13 @@ def _train(
         "columns": list(columns),
         "columns_not_used": [c.name for c in MODEL_COLUMNS if c.name not in columns],
         "chosen": chosen.name,
-        "candidates": [{"name": candidate.name} | asdict(candidate) for candidate in table],
+        "candidates": [candidate.as_json() for candidate in comparison.table],
+        "not_tried": comparison.not_tried,
         "temperature": finished.calibration.temperature,
         "operating_points": {code.value: asdict(p) for code, p in finished.points.items()},
         "metrics": as_records(metrics),
     }
+    report["notes"] += comparison.notes
     report["notes"] += unused_extras(eligible.frame, settings, columns)
     artefact = Artefact(
         estimator=fitted.estimator,
@@ -120,15 +140,20 @@ def _train(
         operating_points=finished.points,
         sets=finished.sets,
         rarity=finished.rarity,
-        design=settings.as_json(),
-        metrics={"held_out": report["metrics"], "candidates": report["candidates"]},
+        design=settings.as_json() | {"chosen": chosen.way.as_json()},
+        metrics={"held_out": report["metrics"], "candidates": _timeless(report["candidates"])},
         attributes=attributes(report, rows, classes, settings, data),
     )
     path, checksum = write(artefact, artefact_root)
     report |= {"path": str(path), "checksum": checksum}
     scorer = Scorer.load(path, version="unregistered", expected_checksum=checksum)
     say("done", 1.0)
-    return TrainingResult(path, checksum, scorer, chosen, tuple(table), tuple(metrics), report)
+    return TrainingResult(path, checksum, scorer, chosen, comparison.table, tuple(metrics), report)
+
+
+def _timeless(candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Candidates without their times, which differ from run to run and would the checksum."""
+    return [{name: value for name, value in one.items() if name != "seconds"} for one in candidates]
 
 
 def _say_nothing(_step: str, _done: float) -> None:

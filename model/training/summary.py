@@ -30,10 +30,16 @@ def as_text(result: TrainingResult) -> str:
             ],
         ),
         table(
-            ["candidate", "log loss, out of fold", "rounds", "why"],
+            ["candidate", "log loss, out of fold", "rounds", "fit, s", "why"],
             [
-                [c.name, f"{c.log_loss:.4f}", "" if c.rounds is None else str(c.rounds), c.verdict]
-                for c in result.candidates
+                *(
+                    [
+                        *(c.name, f"{c.log_loss:.4f}", "" if c.rounds is None else str(c.rounds)),
+                        *(f"{c.seconds:.1f}", c.verdict),
+                    ]
+                    for c in result.candidates
+                ),
+                *([name, "", "", "", why] for name, why in report["not_tried"].items()),
             ],
         ),
         table(

@@ -1,4 +1,4 @@
-"""Both estimators: contributions add up to margins, missing values, saving and loading."""
+"""All estimators: contributions add up to margins, missing values, saving and loading."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 
 from model.estimators import BoostedTrees, LogisticRegression, SplineBasis
 from model.features import FloatArray
+from model.lightgbm_trees import LightGbmTrees
 
 
 def _regression() -> LogisticRegression:
@@ -64,6 +65,24 @@ def test_regression_is_the_same_after_saving(tmp_path: Path) -> None:
         LogisticRegression.load(tmp_path, 3, 2)
 
 
+def test_a_logarithm_by_hand_and_after_saving(tmp_path: Path) -> None:
+    basis = SplineBasis((1.0,), (100.0,), ((),), (0.5,), (2.0,), logged=(0,))
+    model = LogisticRegression(basis, np.zeros(1), np.array([[3.0, 0.0], [-3.0, 0.0]]), np.zeros(2))
+    # log(e) = 1, so (1 - 0.5)/2 times 3; above 100 and below 1 nothing changes.
+    assert model.margins(np.array([[np.e]]))[0, 0] == pytest.approx(0.75)
+    assert model.margins(np.array([[-5.0]]))[0, 0] == pytest.approx(-0.75)
+    values, bias = model.contributions(np.array([[np.e], [np.nan]]))
+    np.testing.assert_allclose(values.sum(-1) + bias, model.margins(np.array([[np.e], [np.nan]])))
+    model.save(tmp_path)
+    loaded = LogisticRegression.load(tmp_path, 1, 2)
+    assert loaded.basis == basis
+    with pytest.raises(ValueError, match="do not fit"):
+        LogisticRegression(
+            SplineBasis((0.0,), (1.0,), ((),), (0.0,), (1.0,), logged=(0,)),
+            *(np.zeros(1), np.zeros((2, 2)), np.zeros(2)),
+        )
+
+
 def test_parts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         LogisticRegression(
@@ -117,3 +136,60 @@ def test_trees_are_the_same_after_saving(
         BoostedTrees.load(tmp_path, 5, 3)
     with pytest.raises(ValueError, match="other categories"):
         BoostedTrees.load(tmp_path, 4, 5)
+
+
+@pytest.fixture(scope="module", params=["log loss", "focal"])
+def leaves(matrix: FloatArray, request: pytest.FixtureRequest) -> LightGbmTrees:
+    """LightGBM's own objective, or one that is no part of its file."""
+    import lightgbm
+
+    outcome = (np.nan_to_num(matrix[:, 0]) > 0).astype(int) + (np.nan_to_num(matrix[:, 1]) > 1)
+    objective = "multiclass"
+    if request.param == "focal":
+        from model.training.focal import focal_derivatives
+
+        def objective(margins, of):  # type: ignore[no-untyped-def, no-redef]  # LightGBM's own types
+            return focal_derivatives(margins, of.get_label().astype(int), 2.0)
+
+    booster = lightgbm.train(
+        {
+            **{"objective": objective, "num_class": 3, "num_leaves": 5, "seed": 1},
+            **{"num_threads": 1, "verbosity": -1, "deterministic": True, "force_row_wise": True},
+        },
+        lightgbm.Dataset(matrix, outcome),
+        10,
+    )
+    return LightGbmTrees(booster, 4, 3)
+
+
+def test_leaves_add_up_to_the_margin(leaves: LightGbmTrees, matrix: FloatArray) -> None:
+    values, bias = leaves.contributions(matrix)
+    assert values.shape == (400, 3, 4)
+    np.testing.assert_allclose(values.sum(-1) + bias, leaves.margins(matrix), atol=1e-9)
+    assert np.abs(values).max() > 0.1
+
+
+def test_leaves_are_the_same_after_saving(
+    leaves: LightGbmTrees, matrix: FloatArray, tmp_path: Path
+) -> None:
+    leaves.save(tmp_path)
+    text = (tmp_path / "model.txt").read_text("utf-8")
+    assert "num_threads" not in text
+    loaded = LightGbmTrees.load(tmp_path, 4, 3)
+    np.testing.assert_array_equal(loaded.contributions(matrix)[0], leaves.contributions(matrix)[0])
+    np.testing.assert_array_equal(loaded.margins(matrix), leaves.margins(matrix))
+    loaded.save(tmp_path)
+    assert (tmp_path / "model.txt").read_text("utf-8") == text
+    with pytest.raises(ValueError, match="other columns"):
+        LightGbmTrees.load(tmp_path, 5, 3)
+    with pytest.raises(ValueError, match="other categories"):
+        LightGbmTrees.load(tmp_path, 4, 5)
+
+
+def test_leaves_answer_several_threads_alike(leaves: LightGbmTrees, matrix: FloatArray) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    expected = leaves.contributions(matrix)[0]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: leaves.contributions(matrix[i : i + 1])[0], range(400)))
+    np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-12)

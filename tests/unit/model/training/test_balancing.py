@@ -1,4 +1,4 @@
-"""Class weights, SMOTE, and the bias that gives the true frequencies back."""
+"""Remedies for imbalance, the bias that undoes them, and rows that they never touch."""
 
 import numpy as np
 import pytest
@@ -72,4 +72,80 @@ def test_a_category_of_five_rows_is_not_resampled() -> None:
 
 def test_an_unknown_way_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown balancing"):
-        balance("undersampling", np.zeros((4, len(NAME))), np.array([0, 1, 0, 1]), 2, 1)
+        balance("oversampling", np.zeros((4, len(NAME))), np.array([0, 1, 0, 1]), 2, 1)
+
+
+def test_undersampling_keeps_as_many_of_each_as_the_smallest_has() -> None:
+    matrix, outcome = _rows()
+    counts = np.bincount(outcome)
+    found = balance("undersample", matrix, outcome, 5, 1)
+    assert np.bincount(found.outcome).tolist() == [counts.min()] * 5
+    np.testing.assert_allclose(
+        found.class_bias, np.log(counts / counts.sum() * 5)
+    )  # true share over a fifth
+    again = balance("undersample", matrix, outcome, 5, 1)
+    np.testing.assert_array_equal(found.matrix, again.matrix)
+
+
+def test_adasyn_adds_rows_where_categories_meet() -> None:
+    matrix, outcome = _rows()
+    counts = np.bincount(outcome)
+    found = balance("adasyn", matrix, outcome, 5, 1)
+    np.testing.assert_array_equal(found.matrix[: len(matrix)], matrix)
+    # It rounds its share of each row, so categories become nearly equal.
+    np.testing.assert_allclose(np.bincount(found.outcome), counts.max(), rtol=0.15)
+    fitted = np.bincount(found.outcome) / len(found.outcome)
+    np.testing.assert_allclose(fitted * np.exp(found.class_bias), counts / counts.sum())
+
+
+def test_adasyn_leaves_a_category_that_meets_no_other() -> None:
+    matrix, outcome = _rows()
+    age = NAME.index("age")
+    matrix[outcome == 4, age] = 1e6
+    found = balance("adasyn", matrix, outcome, 5, 1)
+    assert (found.outcome == 4).sum() == (outcome == 4).sum()
+
+
+def test_focal_rows_are_as_they_are_and_marked() -> None:
+    matrix, outcome = _rows()
+    found = balance("focal", matrix, outcome, 5, 1)
+    assert found.focal
+    assert found.matrix is matrix
+    assert found.class_bias.tolist() == [0.0] * 5
+
+
+@pytest.mark.parametrize("how", ["smote", "adasyn"])
+def test_rows_of_rare_diseases_are_no_parents(how: str) -> None:
+    matrix, outcome = _rows()
+    rate, diastolic = NAME.index("heart_rate"), NAME.index("diastolic_bp")
+    protected = np.zeros(len(outcome), dtype=bool)
+    # Of two categories, so that ADASYN too would take them: it goes where categories meet.
+    for category in (3, 4):
+        protected[np.flatnonzero(outcome == category)[::4]] = True
+    # A mark that a mixture with any other row would show.
+    matrix[protected, rate] = 5_000.0
+    matrix[protected, diastolic] = np.nan
+    counts = np.bincount(outcome)
+    plain = balance(how, matrix, outcome, 5, 1)
+    found = balance(how, matrix, outcome, 5, 1, protected=protected)
+    made, of = found.matrix[len(matrix) :], found.outcome[len(matrix) :]
+    assert (plain.matrix[len(matrix) :, rate] > 300).any()
+    assert (of == 4).sum() > 100
+    assert not (made[:, rate] > 300).any()
+    np.testing.assert_array_equal(found.matrix[: len(matrix)], matrix)
+    np.testing.assert_allclose(np.bincount(found.outcome), counts.max(), rtol=0.15)
+
+
+def test_rows_of_rare_diseases_are_never_dropped_or_copied() -> None:
+    matrix, outcome = _rows()
+    protected = np.zeros(len(outcome), dtype=bool)
+    protected[np.flatnonzero(outcome == 1)[:300]] = True
+    protected[np.flatnonzero(outcome == 2)[:20]] = True
+    matrix[:, NAME.index("exercise_days")] = np.arange(len(matrix))
+    found = balance("undersample", matrix, outcome, 5, 1, protected=protected)
+    kept = found.matrix[:, NAME.index("exercise_days")].astype(int)
+    assert set(np.flatnonzero(protected)) <= set(kept)
+    assert len(set(kept)) == len(kept)
+    smallest = np.bincount(outcome).min()
+    assert smallest < 300
+    assert np.bincount(found.outcome).tolist() == [smallest, 300, smallest, smallest, smallest]

@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import TrainingError
 from model.severity import Severity
-from model.training.design import TrainingSettings
+from model.training.design import TrainingSettings, Way
 
 
 def test_c1_the_default_population_is_18_to_110_years() -> None:
@@ -37,6 +37,7 @@ def test_c12_acute_is_flagged_in_5_percent_of_charts_by_default() -> None:
         {"minimum_patients": 2},
         {"max_rounds": 0},
         {"threads": 0},
+        {"trials": 0},
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
@@ -50,3 +51,17 @@ def test_settings_are_saved_as_json() -> None:
     assert again["seed"] == 4
     assert again["flag_rates"] == {"acute": 0.1}
     assert set(again) == set(TrainingSettings.__dataclass_fields__)
+
+
+def test_a_way_is_the_same_after_saving() -> None:
+    way = Way("xgboost", "smote", (("eta", 0.05), ("max_depth", 3.0)))
+    assert Way.of_json(json.loads(json.dumps(way.as_json()))) == way
+    assert (way.name, way.plain.name) == ("xgboost + smote, tuned", "xgboost + smote")
+    content = json.loads(json.dumps(TrainingSettings(known=(way,)).as_json()))
+    assert [Way.of_json(one) for one in content["known"]] == [way]
+
+
+@pytest.mark.parametrize("names", [("forest", "none"), ("xgboost", "oversampling")])
+def test_a_way_of_another_name_is_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(TrainingError, match="are"):
+        Way(*names)

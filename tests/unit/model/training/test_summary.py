@@ -14,7 +14,7 @@ def test_the_report_tells_the_whole_run(tmp_path: Path) -> None:
     assert ["train", str(result.report["parts"]["train"])] in [line.split() for line in lines]
     candidate = next(line for line in lines if line.startswith("logistic + none"))
     assert f"{result.chosen.log_loss:.4f}" in candidate
-    assert candidate.endswith("chosen: lowest log loss")
+    assert candidate.endswith("chosen: lowest log loss of those that can be served")
     point = result.scorer.artefact.operating_points[Severity.ACUTE]
     start = lines.index(next(line for line in lines if line.startswith("threshold of")))
     acute = next(line for line in lines[start:] if line.startswith("acute")).split()
