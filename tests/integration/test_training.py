@@ -25,7 +25,7 @@ def _value(result: TrainingResult, name: str, category: Severity | None = None) 
 
 def test_the_starter_model_learns_from_simulated_patients(tmp_path: Path) -> None:
     frame = simulate_cohort(6_000, 1)
-    settings = small_settings(estimators=("logistic", "xgboost"), max_rounds=60)
+    settings = small_settings(estimators=("logistic_splines", "xgboost"), max_rounds=60)
     result = train(frame, settings, artefact_root=tmp_path, data=DESCRIPTION)
     assert result.scorer.facts.simulated
     assert result.scorer.facts.missing_categories == ()
@@ -82,7 +82,7 @@ def test_real_history_gives_the_known_figures(nhamcs: pd.DataFrame, tmp_path: Pa
     [0.806-0.850], average precision 0.14, calibration error 0.010, sets of 2.8 categories.
     """
     data = DataDescription(simulated=False, description="Visits.", label_version="1")
-    settings = small_settings(estimators=("logistic", "xgboost"), max_rounds=150)
+    settings = small_settings(estimators=("logistic_splines", "xgboost"), max_rounds=150)
     result = train(nhamcs, settings, artefact_root=tmp_path, data=data)
     assert result.report["rows"]["without_category"] == 1_124
     assert result.report["held_out_from"].startswith("2018-01-01")
