@@ -73,6 +73,7 @@ class CardText:
             self._statements() if scored else self._why(),
             "" if scored and self._found.category is None else self._cautions(),
             *(self._reasons() if scored else self._all_readings()),
+            self._rare_match(),
             self._on_record(),
             self._missing(),
             self._last(),
@@ -243,6 +244,22 @@ class CardText:
         age = [] if self._found.age is None else ["age"]
         lines = [sentence(self._readings.full(reason)) for reason in [*age, *shown]]
         return [_listed(self._wording.say("readings"), lines)]
+
+    def _rare_match(self) -> str:
+        """The clearest few-shot head the readings reach, of a disease that is not on record."""
+        found = self._found
+        known = {one.code for one in found.extraction.rare}
+        matches = () if found.assessment is None else found.assessment.rare_matches
+        match = next((one for one in matches if one.code not in known), None)
+        if match is None:
+            return ""
+        simulated = found.facts is not None and found.facts.simulated
+        return self._wording.say(
+            "rare.match.simulated" if simulated else "rare.match",
+            n=match.cases,
+            name=rare_name(match.code, match.name, self._wording),
+            charts=round(1.0 / match.flag_rate),
+        )
 
     def _on_record(self) -> str:
         """Illness known before, from the classes of Conditions, never from their text (C16)."""

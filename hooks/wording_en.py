@@ -141,6 +141,13 @@ ENGLISH: dict[str, str] = {
         "estimate may not fit."
     ),
     "rare.alone": "Rare disease on record: {names}.",
+    "rare.match": (
+        "Readings like those of {n} confirmed cases of {name} here; 1 in {charts} charts read so."
+    ),
+    "rare.match.simulated": (
+        "Readings like those of {n} simulated cases of {name}; 1 in {charts} simulated charts "
+        "read so."
+    ),
     "rare.name": "{name} ({code})",
     # Without a category.
     "none.age": "No category: this model is for ages {low} to {high}; the readings follow",
@@ -171,7 +178,6 @@ ENGLISH: dict[str, str] = {
     "model.none": "This is decision support, not a diagnosis",
     "source": "Severity from vital signs",
     "source.simulated": "Severity from vital signs (simulated)",
-    "link.model_card": "About this model",
     # What a card is about.
     "topic.severityredreading": "Reading with a red NEWS2 score",
     "topic.severitynotill": "Not ill",

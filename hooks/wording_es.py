@@ -145,6 +145,14 @@ SPANISH: dict[str, str] = {
         "su estimación puede no ser válida."
     ),
     "rare.alone": "Enfermedad rara que consta: {names}.",
+    "rare.match": (
+        "Lecturas como las de {n} casos confirmados de {name} aquí; 1 de cada {charts} historias "
+        "tiene lecturas así."
+    ),
+    "rare.match.simulated": (
+        "Lecturas como las de {n} casos simulados de {name}; 1 de cada {charts} historias "
+        "simuladas tiene lecturas así."
+    ),
     "rare.name": "{name} ({code})",
     # Sin categoría.
     "none.age": "Sin categoría: este modelo es para edades de {low} a {high}; ver lecturas",
@@ -177,7 +185,6 @@ SPANISH: dict[str, str] = {
     "model.none": "Esto es apoyo a la decisión, no un diagnóstico",
     "source": "Gravedad según constantes vitales",
     "source.simulated": "Gravedad según constantes vitales (simulado)",
-    "link.model_card": "Acerca de este modelo",
     # De qué trata una tarjeta.
     "topic.severityredreading": "Lectura con puntuación roja de NEWS2",
     "topic.severitynotill": "No enfermo",

@@ -22,11 +22,13 @@ from model.features import schema_hash
 from model.lightgbm_trees import LightGbmTrees
 from model.operating import OperatingPoint
 from model.prediction_sets import PredictionSets
+from model.prototypes import PrototypeHead, Prototypes
 from model.rarity import Rarity
 from model.severity import Severity
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+PROTOTYPES = "prototypes.json"
 _KINDS: Mapping[str, type[BoostedTrees | LightGbmTrees | LogisticRegression]] = {
     BoostedTrees.kind: BoostedTrees,
     LightGbmTrees.kind: LightGbmTrees,
@@ -53,6 +55,8 @@ class Artefact:
     """Figures on the held-out part, and how the candidates compared."""
     attributes: Mapping[str, Any]
     """What it was trained on; see `model.training.run`."""
+    prototypes: Prototypes | None = None
+    """Few-shot heads for rare diseases; in a file of their own, where there are any."""
 
 
 def write(artefact: Artefact, root: Path) -> tuple[Path, str]:
@@ -90,29 +94,6 @@ def load(folder: Path, expected_checksum: str | None = None) -> tuple[Artefact, 
     Raises `ArtefactError`, in a sentence, if the folder is missing or damaged, is not the one
     `expected_checksum` names, or was made for model columns that mean something else now.
     """
-    checksum, _ = _verified(folder, expected_checksum)
-    try:
-        return _parse(folder), checksum
-    except ArtefactError:
-        raise
-    except Exception as error:
-        # Every file is as it was written, so this is a model of another program or version;
-        # whatever XGBoost or JSON say of it, the administrator needs one sentence.
-        raise ArtefactError(f"The model in {folder} cannot be read: {error}.") from error
-
-
-def documents(folder: Path, expected_checksum: str) -> dict[str, dict[str, Any]]:
-    """What a folder says of its model, by name of the JSON file without its ending.
-
-    The model itself is not loaded, so this also works for one that can no longer be served.
-    Raises `ArtefactError` as `load` does if the folder is missing, damaged or another one.
-    """
-    _, names = _verified(folder, expected_checksum)
-    return {Path(name).stem: _read(folder / name) for name in names if Path(name).suffix == ".json"}
-
-
-def _verified(folder: Path, expected_checksum: str | None) -> tuple[str, list[str]]:
-    """Checksum and files of a folder in which every file is as it was written."""
     manifest_path = folder / MANIFEST
     if not manifest_path.is_file():
         raise ArtefactError(f"There is no model in {folder}: {MANIFEST} is missing.")
@@ -137,10 +118,17 @@ def _verified(folder: Path, expected_checksum: str | None) -> tuple[str, list[st
             raise ArtefactError(f"The model in {folder} is damaged: {name} is missing.")
         if _sha256(path) != digest:
             raise ArtefactError(f"The model in {folder} is damaged: {name} was changed.")
-    return checksum, list(files)
+    try:
+        return _parse(folder, frozenset(files)), checksum
+    except ArtefactError:
+        raise
+    except Exception as error:
+        # Every file is as it was written, so this is a model of another program or version;
+        # whatever XGBoost or JSON say of it, the administrator needs one sentence.
+        raise ArtefactError(f"The model in {folder} cannot be read: {error}.") from error
 
 
-def _parse(folder: Path) -> Artefact:
+def _parse(folder: Path, files: frozenset[str]) -> Artefact:
     features = _read(folder / "features.json")
     columns = tuple(features["columns"])
     try:
@@ -175,23 +163,47 @@ def _parse(folder: Path) -> Artefact:
             tuple(sets[code]["limit"] for code in classes),
             tuple(sets[code]["cases"] for code in classes),
         ),
-        rarity=Rarity(
-            tuple(rarity["inputs"]),
-            tuple(rarity["centre"]),
-            tuple(rarity["scale"]),
-            tuple(tuple(row) for row in rarity["correlation"]),
-            tuple(rarity["reference"]),
-        ),
+        rarity=_rarity(rarity),
         design=_read(folder / "design.json"),
         metrics=_read(folder / "metrics.json"),
         attributes=_read(folder / "attributes.json"),
+        # A file that the manifest does not name was not approved.
+        prototypes=_prototypes(_read(folder / PROTOTYPES)) if PROTOTYPES in files else None,
     )
+
+
+def _rarity(content: Mapping[str, Any]) -> Rarity:
+    return Rarity(
+        tuple(content["inputs"]),
+        tuple(content["centre"]),
+        tuple(content["scale"]),
+        tuple(tuple(row) for row in content["correlation"]),
+        tuple(content["reference"]),
+    )
+
+
+def _prototypes(content: Mapping[str, Any]) -> Prototypes:
+    heads = tuple(
+        PrototypeHead(**head | {"displacement": tuple(head["displacement"])})
+        for head in content["heads"]
+    )
+    return Prototypes(_rarity(content["space"]), heads)
 
 
 def _contents(artefact: Artefact) -> dict[str, Any]:
     classes = artefact.classes
-    sets, rarity = artefact.sets, artefact.rarity
-    return {
+    sets, heads = artefact.sets, artefact.prototypes
+    optional = (
+        {}
+        if heads is None
+        else {
+            PROTOTYPES: {
+                "space": _rarity_content(heads.space),
+                "heads": [asdict(head) for head in heads.heads],
+            }
+        }
+    )
+    return optional | {
         "design.json": artefact.design,
         "features.json": {
             "estimator": artefact.estimator.kind,
@@ -213,15 +225,19 @@ def _contents(artefact: Artefact) -> dict[str, Any]:
                 for code, limit, cases in zip(classes, sets.limits, sets.cases, strict=True)
             },
         },
-        "atypicality.json": {
-            "inputs": rarity.inputs,
-            "centre": rarity.centre,
-            "scale": rarity.scale,
-            "correlation": rarity.correlation,
-            "reference": rarity.reference,
-        },
+        "atypicality.json": _rarity_content(artefact.rarity),
         "metrics.json": artefact.metrics,
         "attributes.json": artefact.attributes,
+    }
+
+
+def _rarity_content(rarity: Rarity) -> dict[str, Any]:
+    return {
+        "inputs": rarity.inputs,
+        "centre": rarity.centre,
+        "scale": rarity.scale,
+        "correlation": rarity.correlation,
+        "reference": rarity.reference,
     }
 
 

@@ -17,6 +17,21 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class RareMatch:
+    """The readings are like those of confirmed cases of a rare disease: no category, no proof."""
+
+    code: str
+    """`ORPHA:…` or `OMIM:…`."""
+    name: str | None
+    cases: int
+    """Confirmed cases the model learnt it from."""
+    flag_rate: float
+    """Share of charts that read so."""
+    score: float
+    """Log-ratio against the common centre, nat."""
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """A scored set of readings."""
 
@@ -35,6 +50,8 @@ class Assessment:
     """Share of calibration rows at least as unusual (a tail probability); `None` if unknown."""
     above_threshold: Mapping[Severity, bool]
     """Whether the probability reaches the operating threshold of the category."""
+    rare_matches: tuple[RareMatch, ...] = ()
+    """Few-shot heads whose threshold the readings reach, the clearest first."""
 
 
 @dataclass(frozen=True, slots=True)

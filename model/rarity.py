@@ -71,6 +71,33 @@ class Rarity:
             found[rows] = (np.cbrt(squared / len(columns)) - 1.0 + spread) / np.sqrt(spread)
         return found
 
+    def standardised(self, inputs: FloatArray) -> FloatArray:
+        """Inputs in robust standard deviations from the centre; NaN where missing."""
+        return np.asarray((inputs - self._arrays.centre) / self._arrays.scale)
+
+    def log_ratios(self, inputs: FloatArray, displacements: FloatArray) -> FloatArray:
+        """How much likelier each row is around another centre, (n, H) in nat; NaN as in `scores`.
+
+        The other centre of column h is `displacements[h]` (H, len(self.inputs)) away from this
+        one, in units of `scale`. Both populations are normal with this correlation, so that the
+        ratio is half the difference of two squared Mahalanobis distances (Fisher's linear
+        discriminant), over the inputs that the row has.
+        """
+        arrays = self._arrays
+        standard = (inputs - arrays.centre) / arrays.scale
+        seen = np.isfinite(standard)
+        measured = seen[:, arrays.measured].any(axis=1)
+        found = np.full((len(inputs), len(displacements)), np.nan)
+        patterns = seen @ (1 << np.arange(len(self.inputs)))
+        for pattern in set(patterns[measured].tolist()):
+            rows = patterns == pattern
+            columns, precision = arrays.precision(pattern)
+            moved = displacements[:, columns]
+            weights = moved @ precision
+            offsets = (weights * moved).sum(axis=1) / 2.0
+            found[rows] = standard[rows][:, columns] @ weights.T - offsets
+        return found
+
     def atypicality(self, inputs: FloatArray) -> FloatArray:
         """Share of calibration rows at least as unusual, (n,); NaN if unknown.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from model.artefact import Artefact, load
-from model.assessment import Assessment, Contribution, ModelFacts
+from model.assessment import Assessment, Contribution, ModelFacts, RareMatch
 from model.errors import ArtefactError
 from model.explanation import Explanation, explain, reason_shares, strongest_first
 from model.features import (
@@ -125,7 +125,12 @@ class Scorer:
             baseline=dict(zip(self.classes, explanation.baseline[0].tolist(), strict=True)),
             atypicality=None if np.isnan(atypicality) else atypicality,
             above_threshold={code: p >= self._thresholds[code] for code, p in shown.items()},
+            rare_matches=self._rare_matches(matrix, probabilities),
         )
+
+    def _rare_matches(self, matrix: FloatArray, probabilities: FloatArray) -> tuple[RareMatch, ...]:
+        heads = self.artefact.prototypes
+        return () if heads is None else heads.matches(matrix[:, self._inputs], probabilities)
 
     def probabilities(self, frame: "pd.DataFrame") -> FloatArray:
         """Calibrated probabilities (n, K) of the rows of `frame`, in the order of `classes`."""

@@ -188,10 +188,25 @@ class AssessingService:
         situation = decide_situation(extraction, scorer.facts, call.context.user_id)
         assessment = None
         if situation is Situation.SCORED:
-            assessment = _score(scorer, extraction, call.id)
+            assessment = self._score(scorer, extraction, call.id)
             if assessment is None:
                 situation = Situation.MODEL_FAILED
         return speak(call, extraction, assessment, scorer, situation)
+
+    def _score(
+        self, scorer: Scorer, extraction: Extraction, assessment_id: str
+    ) -> Assessment | None:
+        """The assessment, or `None` if the model fails for this patient: then the card says so."""
+        try:
+            found = scorer.assess(extraction.row)
+        except (ModelError, ValueError, ArithmeticError, MemoryError):
+            LOGGER.exception("model failed", extra={"assessment": assessment_id})
+            return None
+        if not found.rare_matches:
+            return found
+        name = self._context.terminology.rare_name
+        named = (replace(one, name=one.name or name(one.code)) for one in found.rare_matches)
+        return replace(found, rare_matches=tuple(named))
 
     def _cards(
         self,
@@ -321,15 +336,6 @@ class AssessingService:
 
 def _at_once(work: Callable[[], None]) -> None:
     work()
-
-
-def _score(scorer: Scorer, extraction: Extraction, assessment_id: str) -> Assessment | None:
-    """The assessment, or `None` if the model fails for this patient: then the card says so."""
-    try:
-        return scorer.assess(extraction.row)
-    except (ModelError, ValueError, ArithmeticError, MemoryError):
-        LOGGER.exception("model failed", extra={"assessment": assessment_id})
-        return None
 
 
 def _hash(request: CDSRequest) -> str:

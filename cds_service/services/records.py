@@ -109,6 +109,8 @@ def assessment_record(
             },
             "atypicality": assessment.atypicality,
         }
+        # Not of a patient but of the model: their names may be kept as they are.
+        record["provenance"]["rare_matches"] = msgspec.to_builtins(assessment.rare_matches)
     if not decision.cards:
         return record, None
     (shown,) = decision.cards

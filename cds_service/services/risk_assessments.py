@@ -33,7 +33,7 @@ from hooks.findings import Findings, find
 from hooks.protocol import encode
 from hooks.risk_assessment import OPERATION, Told, risk_assessment, without_result
 from hooks.wording import Language, Wording
-from model.assessment import Assessment, Contribution, ModelFacts
+from model.assessment import Assessment, Contribution, ModelFacts, RareMatch
 from model.errors import ModelError
 from model.scorer import Scorer
 from model.severity import SEVERITIES, Severity
@@ -219,6 +219,9 @@ def _assessment(row: Mapping[str, Any], facts: ModelFacts) -> Assessment:
         },
         baseline={},
         atypicality=row["atypicality"],
+        rare_matches=tuple(
+            msgspec.convert(row["provenance"].get("rare_matches", ()), list[RareMatch])
+        ),
         above_threshold={
             code: probability >= facts.thresholds[code]
             for code, probability in probabilities.items()

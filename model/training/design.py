@@ -108,6 +108,9 @@ class TrainingSettings:
     threads: int = 2
     extra_inputs: tuple[str, ...] = ()
     """Those of `EXTRA_INPUTS` to learn from, where the history has them."""
+    rare_flag_rate: float = 0.01
+    """Share of charts that a few-shot head of a rare disease may say to read like its cases: one
+    in a hundred, for each of them costs a clinician's time (the project's own choice)."""
 
     def __post_init__(self) -> None:
         """Check every setting."""
@@ -119,6 +122,10 @@ class TrainingSettings:
         _require(
             all(0 < rate < 1 for rate in self.flag_rates.values()),
             "A flag rate is a share between 0 and 1, such as 0.05 for 5 % of charts.",
+        )
+        _require(
+            0 < self.rare_flag_rate <= 0.1,
+            "The flag rate of rare diseases is a share above 0 and at most 0.1.",
         )
         _require(0.5 <= self.coverage < 1, "The coverage must be from 0.5 to below 1.")
         _require(2 <= self.folds <= 20, "There must be 2 to 20 folds.")

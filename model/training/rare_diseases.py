@@ -5,6 +5,7 @@ have a pattern of their own. Papers on rare diseases give shares and directions 
 means: the means below are our reading of them, in the units of `FEATURES`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.severity import Severity
@@ -87,3 +88,6 @@ RARE_DISEASES: tuple[RareDisease, ...] = (
                 "and Lappin 2008: cyanosis with little else"),
 )
 # fmt: on
+
+SIMULATED_NAMES: Mapping[str, str] = {disease.code: disease.name for disease in RARE_DISEASES}
+"""By code: histories of real patients bring no names."""

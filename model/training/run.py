@@ -25,6 +25,8 @@ from model.training.provenance import (
     counts_and_notes,
     unused_extras,
 )
+from model.training.rare_diseases import SIMULATED_NAMES
+from model.training.rare_heads import RareRows, fit_rare_heads
 from model.training.rows import Rows
 from model.training.search import compare, in_process
 from model.training.selection import covered_categories, eligible_rows, usable_columns
@@ -116,6 +118,12 @@ def _train(
     fitted = fit(chosen.way, balanced, columns, settings, rounds=chosen.rounds)
     say("calibrating", 0.86)
     finished = finish(rows, fitted, columns, classes, settings)
+    heads, rare = fit_rare_heads(
+        RareRows.of_run(eligible, rows, finished, classes),
+        flag_rate=settings.rare_flag_rate,
+        seed=settings.seed,
+        names=SIMULATED_NAMES if data.simulated else {},
+    )
     say("evaluating on the held-out part", 0.90)
     metrics = held_out_metrics(rows, finished, classes, settings)
     say("writing the model", 0.98)
@@ -129,6 +137,7 @@ def _train(
         "temperature": finished.calibration.temperature,
         "operating_points": {code.value: asdict(p) for code, p in finished.points.items()},
         "metrics": as_records(metrics),
+        "rare": [asdict(one) for one in rare],
     }
     report["notes"] += comparison.notes
     report["notes"] += unused_extras(eligible.frame, settings, columns)
@@ -143,6 +152,7 @@ def _train(
         design=settings.as_json() | {"chosen": chosen.way.as_json()},
         metrics={"held_out": report["metrics"], "candidates": _timeless(report["candidates"])},
         attributes=attributes(report, rows, classes, settings, data),
+        prototypes=heads,
     )
     path, checksum = write(artefact, artefact_root)
     report |= {"path": str(path), "checksum": checksum}

@@ -1,5 +1,6 @@
 """A rare disease known to the chart, through the whole service."""
 
+from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
@@ -7,6 +8,8 @@ import msgspec
 from sqlalchemy import func, select
 
 from cds_service.storage.tables import ASSESSMENTS, CONDITIONS
+from model.prototypes import PrototypeHead, Prototypes
+from model.rarity import Rarity
 from tests.support.service import Service
 
 SENTENCE = "Rare disease on record: "
@@ -121,3 +124,36 @@ def test_posted_conditions_widen_caution_too(service: Service) -> None:
     assert any("Marfan syndrome (ORPHA:558)." in note["text"] for note in answer.json()["note"])
     (row,) = stored(service)
     assert row["provenance"]["rare"] == ["ORPHA:558"]
+
+
+def test_a_match_is_kept_with_the_assessment_and_read_back(service: Service) -> None:
+    scorer = service.context.champion.scorer
+    assert scorer is not None
+    rarity = scorer.artefact.rarity
+    contrasts = len(scorer.classes) - 1
+    names = (*rarity.inputs, *(f"logit_{i}" for i in range(contrasts)))
+    size = len(names)
+    space = Rarity(
+        names,
+        (*rarity.centre, *([0.0] * contrasts)),
+        (*rarity.scale, *([1.0] * contrasts)),
+        tuple(tuple(float(i == j) for j in range(size)) for i in range(size)),
+        (),
+    )
+    fast = tuple(2.0 if name == "heart_rate" else 0.0 for name in names)
+    head = PrototypeHead("ORPHA:423", "Malignant hyperthermia", 4, fast, 4.0, 0.01)
+    heads = Prototypes(space, (head,))
+    scorer.artefact, before = replace(scorer.artefact, prototypes=heads), scorer.artefact
+    try:
+        request = service.request(service.vitals(heart_rate=160))
+        (card,) = service.assess(request).json()["cards"]
+        (row,) = stored(service)
+        again = service.http.get(f"/fhir/RiskAssessment/{row['id']}").json()
+    finally:
+        scorer.artefact = before
+
+    sentence = "simulated cases of Malignant hyperthermia (ORPHA:423)"
+    assert sentence in card["detail"]
+    assert any(sentence in note["text"] for note in again["note"])
+    (match,) = row["provenance"]["rare_matches"]
+    assert (match["code"], match["cases"], match["flag_rate"]) == ("ORPHA:423", 4, 0.01)

@@ -1,5 +1,6 @@
 """A rare disease on record is shown, and nothing reassuring is said beside it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hooks.findings import find
 from hooks.risk_assessment import Told, risk_assessment
 from hooks.topics import Topic, topic_of
 from hooks.wording import LANGUAGES, SENTENCES, Wording
+from model.assessment import RareMatch
 from model.severity import SEVERITIES, Severity
 from tests.support.card_cases import (
     ADULT,
@@ -171,3 +173,55 @@ def test_a_risk_assessment_follows_the_same_rule(language: Any, why: str) -> Non
     for code in ("chronic", "terminal"):
         assert found[code] == plain[code]
     assert not any("qualitativeRisk" in one for one in found.values())
+
+
+MATCH = RareMatch("ORPHA:423", "Malignant hyperthermia", 5, 0.01, 3.2)
+
+
+def matched(**changes: Any) -> dict[str, Any]:
+    """A card of readings that reach heads."""
+    matches = changes.pop("matches", (MATCH,))
+    facts = some_facts(simulated=changes.pop("simulated", False))
+    rare = changes.pop("rare", ())
+    assessment = replace(an_assessment(Severity.NOT_ILL, 0.6, acute=0.01), rare_matches=matches)
+    return the_card(an_extraction(WELL, rare=rare), assessment, facts, **changes)
+
+
+@pytest.mark.parametrize(
+    ("language", "simulated", "line"),
+    [
+        (
+            "en",
+            False,
+            "Readings like those of 5 confirmed cases of Malignant hyperthermia (ORPHA:423) here; "
+            "1 in 100 charts read so.",
+        ),
+        (
+            "en",
+            True,
+            "Readings like those of 5 simulated cases of Malignant hyperthermia (ORPHA:423); "
+            "1 in 100 simulated charts read so.",
+        ),
+        (
+            "es",
+            False,
+            "Lecturas como las de 5 casos confirmados de Malignant hyperthermia (ORPHA:423) aquí; "
+            "1 de cada 100 historias tiene lecturas así.",
+        ),
+    ],
+)
+def test_a_match_adds_one_line_and_nothing_else(language: str, simulated: bool, line: str) -> None:
+    found = matched(language=language, simulated=simulated)
+    plain = matched(language=language, simulated=simulated, matches=())
+    assert line in found["detail"].splitlines()
+    assert found | {"detail": ""} == plain | {"detail": ""}
+    assert found["detail"].replace(line + "\n\n", "") == plain["detail"]
+
+
+def test_what_is_on_record_is_no_match_and_the_clearest_of_the_rest_is_named() -> None:
+    other = replace(MATCH, code="ORPHA:621", name=None, flag_rate=0.02)
+    on_record = (RareOnRecord("ORPHA:423"),)
+    assert "Readings like those" not in matched(rare=on_record)["detail"]
+    found = matched(matches=(MATCH, other), rare=on_record)["detail"]
+    assert "Readings like those of 5 confirmed cases of ORPHA:621 here; 1 in 50 charts" in found
+    assert matched(matches=(MATCH, other))["detail"].count("Readings like those") == 1

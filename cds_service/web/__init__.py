@@ -1,1 +1,0 @@
-"""Pages for people: server-rendered, without script and without anything from elsewhere."""
