@@ -18,7 +18,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
 from cds_service.logs import LOGGER
-from cds_service.routes import cds, fhir, fhir_assess, fhir_conditions, health, subscriptions
+from cds_service.routes import (
+    cds,
+    fhir,
+    fhir_assess,
+    fhir_conditions,
+    health,
+    models,
+    subscriptions,
+)
 from cds_service.routes.dependencies import answer
 from cds_service.services.authentication import Authenticator
 from cds_service.services.outcome_puller import OutcomePuller
@@ -89,6 +97,7 @@ def create_app(context: ProcessContext) -> FastAPI:
         app.include_router(router, dependencies=[Depends(fhir.json_accepted)])
     app.include_router(subscriptions.router)
     app.include_router(health.router)
+    app.include_router(models.router)
     app.add_middleware(_LastResort)
     if context.settings.cors_origins:
         # Around the last resort: a browser hides an error without the CORS header (R68).

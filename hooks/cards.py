@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
+from urllib.parse import quote
 
 from fhir_mapping.readings import Extraction
 from hooks.card_text import CardText
@@ -157,6 +158,8 @@ def build_cards(
     card["overrideReasons"] = override_reasons(
         findings.category, wording, public_url=public_url, scored=situation is Situation.SCORED
     )
+    if facts is not None:
+        card["links"] = [_about_the_model(facts, wording, public_url)]
     return replace(
         decision,
         cards=[without_later_members(card) if shape.version_1_0 else card],
@@ -198,6 +201,16 @@ def _suppressed(findings: Findings, indicator: Indicator, policy: CardPolicy) ->
     if _PROMINENCE.index(indicator) < _PROMINENCE.index(policy.lowest_indicator):
         return "below_lowest_indicator"
     return None
+
+
+def _about_the_model(facts: ModelFacts, wording: Wording, public_url: str) -> dict[str, Any]:
+    """A link to the model card, which anybody may read (R46)."""
+    version = quote(facts.version, safe="")
+    return {
+        "label": wording.say("link.model_card"),
+        "url": f"{public_url}/models/{version}/card?lang={wording.language}",
+        "type": "absolute",
+    }
 
 
 def _source(

@@ -178,6 +178,7 @@ ENGLISH: dict[str, str] = {
     "model.none": "This is decision support, not a diagnosis",
     "source": "Severity from vital signs",
     "source.simulated": "Severity from vital signs (simulated)",
+    "link.model_card": "About this model",
     # What a card is about.
     "topic.severityredreading": "Reading with a red NEWS2 score",
     "topic.severitynotill": "Not ill",

@@ -185,6 +185,7 @@ SPANISH: dict[str, str] = {
     "model.none": "Esto es apoyo a la decisión, no un diagnóstico",
     "source": "Gravedad según constantes vitales",
     "source.simulated": "Gravedad según constantes vitales (simulado)",
+    "link.model_card": "Acerca de este modelo",
     # De qué trata una tarjeta.
     "topic.severityredreading": "Lectura con puntuación roja de NEWS2",
     "topic.severitynotill": "No enfermo",

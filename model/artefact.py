@@ -94,6 +94,29 @@ def load(folder: Path, expected_checksum: str | None = None) -> tuple[Artefact, 
     Raises `ArtefactError`, in a sentence, if the folder is missing or damaged, is not the one
     `expected_checksum` names, or was made for model columns that mean something else now.
     """
+    checksum, files = _verified(folder, expected_checksum)
+    try:
+        return _parse(folder, frozenset(files)), checksum
+    except ArtefactError:
+        raise
+    except Exception as error:
+        # Every file is as it was written, so this is a model of another program or version;
+        # whatever XGBoost or JSON say of it, the administrator needs one sentence.
+        raise ArtefactError(f"The model in {folder} cannot be read: {error}.") from error
+
+
+def documents(folder: Path, expected_checksum: str) -> dict[str, dict[str, Any]]:
+    """What a folder says of its model, by name of the JSON file without its ending.
+
+    The model itself is not loaded, so this also works for one that can no longer be served.
+    Raises `ArtefactError` as `load` does if the folder is missing, damaged or another one.
+    """
+    _, names = _verified(folder, expected_checksum)
+    return {Path(name).stem: _read(folder / name) for name in names if Path(name).suffix == ".json"}
+
+
+def _verified(folder: Path, expected_checksum: str | None) -> tuple[str, list[str]]:
+    """Checksum and files of a folder in which every file is as it was written."""
     manifest_path = folder / MANIFEST
     if not manifest_path.is_file():
         raise ArtefactError(f"There is no model in {folder}: {MANIFEST} is missing.")
@@ -118,14 +141,7 @@ def load(folder: Path, expected_checksum: str | None = None) -> tuple[Artefact, 
             raise ArtefactError(f"The model in {folder} is damaged: {name} is missing.")
         if _sha256(path) != digest:
             raise ArtefactError(f"The model in {folder} is damaged: {name} was changed.")
-    try:
-        return _parse(folder, frozenset(files)), checksum
-    except ArtefactError:
-        raise
-    except Exception as error:
-        # Every file is as it was written, so this is a model of another program or version;
-        # whatever XGBoost or JSON say of it, the administrator needs one sentence.
-        raise ArtefactError(f"The model in {folder} cannot be read: {error}.") from error
+    return checksum, list(files)
 
 
 def _parse(folder: Path, files: frozenset[str]) -> Artefact:

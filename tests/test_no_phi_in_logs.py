@@ -54,6 +54,7 @@ from tests.support.service import new_context, release
 DISEASE_SEVERITY = "/cds-services/disease-severity"
 RECORD_PROBLEM = "/cds-services/record-problem"
 FEEDBACK = "/cds-services/{service}/feedback"
+MODEL_CARD = "/models/{version}/card"
 PUBLIC_ROUTES = {
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
@@ -62,6 +63,8 @@ PUBLIC_ROUTES = {
     ("GET", "/fhir/CodeSystem/severity-category"),
     ("GET", "/fhir/CodeSystem/card-topic"),
     ("GET", "/fhir/ValueSet/severity-category"),
+    ("GET", MODEL_CARD),
+    ("GET", f"{MODEL_CARD}.json"),
 }
 """What needs no token, because there is nothing of a patient in it."""
 
@@ -145,7 +148,7 @@ class Sender:
         if status >= 400:
             assert not leaks(response.text), (path, response.text)
             assert not leaks(str(response.headers))
-            if "health" not in path:
+            if "health" not in path and path != MODEL_CARD:
                 assert response.json()["resourceType"] == "OperationOutcome"
         return response
 
@@ -352,6 +355,9 @@ def go_everywhere(
     send(200, "GET", "/fhir/CodeSystem/card-topic")
     send(200, "GET", "/fhir/metadata")
     send(200, "GET", "/fhir/OperationDefinition/assess-severity")
+    for card in (MODEL_CARD, f"{MODEL_CARD}.json"):
+        send(200, "GET", card, version="champion")
+        send(404, "GET", card, version=PATIENT)
     assess_without_hooks(sender)
     post_diagnoses(sender, secret)
     notify(sender)

@@ -8,6 +8,7 @@ from cds_service.cli import (
     evaluation,
     ingest,
     mllp,
+    model_cards,
     models,
     outcomes,
     score,
@@ -29,6 +30,8 @@ app.command("train")(training.train)
 app.command("evaluate")(evaluation.evaluate)
 app.command("retrain")(training.retrain)
 app.command("score")(score.score)
+models.app.command("card")(model_cards.card)
+models.app.command("card-set")(model_cards.card_set)
 app.add_typer(models.app, name="models")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(outcomes.app, name="outcomes")

@@ -11,6 +11,7 @@ import pandas as pd
 from model.features import EXTRA_INPUTS, extra_inputs_of
 from model.severity import SEVERITIES, Severity
 from model.training.design import TrainingSettings
+from model.training.people import people
 from model.training.rows import LEARNT_FROM, Rows
 from model.training.selection import Eligible
 from model.training.splits import HELD_OUT, RULE, TRAIN, TUNING, Split
@@ -69,6 +70,7 @@ def counts_and_notes(
         "rows_of_missing_categories": dropped,
         "held_out_from": None if parts.cutoff is None else parts.cutoff.isoformat(),
         "rows_without_patient": parts.rows_without_patient,
+        "people": people(eligible),
         "notes": notes,
     }
 
@@ -117,6 +119,9 @@ def attributes(
         "patient_parts": RULE,
         **{name: report[name] for name in ("rows", "parts", "rows_by_category", "held_out_from")},
         "rows_without_patient": report["rows_without_patient"],
+        "rows_of_missing_categories": report["rows_of_missing_categories"],
+        "patients": report["patients"],
+        "people": report["people"],
         "extra_inputs": report["extra_inputs"],
         "notes": report["notes"],
         "cleaning": dict(data.cleaning),

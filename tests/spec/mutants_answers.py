@@ -1,6 +1,6 @@
 """Mutants of R34–R50, answers; with those of `mutants_callers`, all of R34–R68.
 
-What is never sent (R41, R46, R48, and the deletions of R43) has a mutant that sends it wrongly, and
+What is never sent (R41, R48, and the deletions of R43) has a mutant that sends it wrongly, and
 one of the checker of cards, which would let it pass.
 """
 
@@ -137,21 +137,15 @@ _ANSWERED = (
     Mutant(45, _SUGGESTIONS, '"code": code, "display": wording', '"display": wording'),
     Mutant(45, "hooks/severity_codes.py", '        "display": DISPLAYS[language][severity],\n', ""),
     Mutant(45, _CHECK, 'assert reason["display"]', "assert True"),
+    Mutant(46, _CARDS, '        "label": wording.say("link.model_card"),\n', ""),
+    Mutant(46, _CARDS, '"url": f"{public_url}/models/', '"url": f"/models/'),
     Mutant(
         46,
         _CARDS,
-        _INDICATOR,
-        _INDICATOR + '        "links": [{"label": "x", "url": "/x", "type": "absolute"}],\n',
+        '        "type": "absolute",\n',
+        '        "type": "absolute",\n        "appContext": "x",\n',
     ),
-    Mutant(
-        46,
-        _CARDS,
-        _INDICATOR,
-        _INDICATOR + '        "links": [\n            {\n'
-        '                "label": "x",\n                "url": "https://x.example",\n'
-        '                "type": "absolute",\n                "appContext": "x",\n'
-        "            }\n        ],\n",
-    ),
+    Mutant(46, _CARDS, '/card?lang={wording.language}",\n        "type": "absolute",', '/card",'),
     Mutant(46, _CHECK, 'assert isinstance(link["label"], str)', "assert True"),
     Mutant(46, _CHECK, '_check_absolute(link["url"], "R46")', "pass"),
     Mutant(46, _CHECK, 'assert link["type"] in {"absolute", "smart"}', "assert True"),

@@ -67,7 +67,12 @@ def test_every_card_on_the_wire_is_valid(wire: Wire, vendor: Vendor, language: s
         check_for_vendor(card, vendor)
         assert card["indicator"] == ("critical" if kind == "ill" else "info")
         assert card["source"]["url"] == PUBLIC
-        assert "links" not in card
+        (link,) = card["links"]
+        assert link == {
+            "label": {"en": "About this model", "es": "Acerca de este modelo"}[language],
+            "url": f"{PUBLIC}/models/1/card?lang={language}",
+            "type": "absolute",
+        }
         assert ("suggestions" in card) == (kind in ("ill", "well"))
         for suggestion in card.get("suggestions", []):
             assert set(suggestion) == {"label", "uuid", "actions"}

@@ -17,6 +17,7 @@ from tests.support.card_cases import (
     ADULT,
     CARD_UUID,
     CASES,
+    PUBLIC_URL,
     SUGGESTION_UUID,
     an_extraction,
     decide,
@@ -146,8 +147,24 @@ def test_every_override_reason_has_code_system_and_display(name: str, language: 
 
 @pytest.mark.requirement("R46")
 @pytest.mark.parametrize(("name", "language"), SHOWN)
-def test_no_link_leads_to_a_page_that_does_not_exist(name: str, language: str) -> None:
-    assert "links" not in card(name, language)
+def test_the_link_leads_to_the_model_card_and_nowhere_else(name: str, language: str) -> None:
+    (link,) = card(name, language)["links"]
+
+    assert link == {
+        "label": {"en": "About this model", "es": "Acerca de este modelo"}[language],
+        "url": f"{PUBLIC_URL}/models/7/card?lang={language}",
+        "type": "absolute",
+    }
+
+
+@pytest.mark.requirement("R46")
+def test_a_version_is_one_segment_of_the_link() -> None:
+    facts = some_facts(version="7/../a b?x=<&")
+    shown = decide(**CASES["acute"], facts=facts).cards[0]
+
+    assert shown["links"][0]["url"] == (
+        f"{PUBLIC_URL}/models/7%2F..%2Fa%20b%3Fx%3D%3C%26/card?lang=en"
+    )
 
 
 @pytest.mark.requirement("R47")

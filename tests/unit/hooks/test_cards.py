@@ -104,7 +104,7 @@ def test_what_a_clinician_sees(language: str, summary: str, detail: str, label: 
     assert card["source"]["topic"]["code"] == "acute"
     assert list(card) == [
         *("uuid", "summary", "detail", "indicator", "source"),
-        *("suggestions", "selectionBehavior", "overrideReasons"),
+        *("suggestions", "selectionBehavior", "overrideReasons", "links"),
     ]
 
 

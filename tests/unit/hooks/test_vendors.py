@@ -198,7 +198,8 @@ def test_cerner_gets_what_cds_hooks_1_0_has_and_no_more() -> None:
     shown = card("acute", "cerner")
 
     assert list(shown) == [
-        *("summary", "detail", "indicator", "source", "suggestions", "selectionBehavior")
+        *("summary", "detail", "indicator", "source", "suggestions", "selectionBehavior"),
+        "links",
     ]
     assert list(shown["source"]) == ["label", "url"]
     assert shown["selectionBehavior"] == "at-most-one"

@@ -1,0 +1,1 @@
+"""Pages for people: server-rendered, without script and without anything from elsewhere."""

@@ -1,0 +1,79 @@
+"""How pages say things: fixed words, numbers and dates in the language of the reader."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from cds_service.web.model_card_en import ENGLISH
+from cds_service.web.model_card_es import SPANISH
+from hooks.wording import Language, Wording
+from model.severity import Severity
+from model.small_cells import SMALLEST_SHOWN
+
+WORDS: Mapping[Language, Mapping[str, str]] = {"en": ENGLISH, "es": SPANISH}
+LANGUAGE_NAMES: Mapping[Language, str] = {"en": "English", "es": "Español"}
+
+
+class Words:
+    """The words of pages in one language."""
+
+    def __init__(self, language: Language) -> None:
+        """Speak `language`."""
+        self.language = language
+        self.wording = Wording(language)
+
+    def say(self, key: str, **values: object) -> str:
+        """The words `key` with their gaps filled; raises `KeyError` for either."""
+        return WORDS[self.language][key].format(**values)
+
+    def has(self, key: str) -> bool:
+        """Whether there are words for `key`."""
+        return key in WORDS[self.language]
+
+    def category(self, code: str) -> str:
+        """A category as a heading, never as its code (C11)."""
+        return self.wording.display(Severity(code))
+
+    def categories(self, codes: Iterable[str]) -> str:
+        """Categories in the middle of a sentence."""
+        return self.wording.join([self.wording.category(Severity(code)) for code in codes])
+
+    def feature(self, name: str) -> str:
+        """An input as a heading."""
+        text = self.wording.say(f"feature.{name}")
+        return text[:1].upper() + text[1:]
+
+    def figure(self, value: float | None, decimals: int = 3) -> str:
+        """A number, or the sign for none."""
+        return self.say("none") if value is None else self.wording.number(value, decimals)
+
+    def percent(self, share: float | None, decimals: int = 1) -> str:
+        """A share (0 to 1) as a percentage."""
+        return self.say("none") if share is None else f"{self.figure(share * 100, decimals)} %"
+
+    def count(self, count: int | None) -> str:
+        """A count, or that it is too small to be shown; groups of three parted by a thin space."""
+        if count is None:
+            return self.say("hidden", smallest=SMALLEST_SHOWN)
+        return f"{count:,}".replace(",", "\u202f")
+
+    def about(self, total: int | None) -> str:
+        """A rounded total."""
+        return self.say("not_recorded") if total is None else self.count(total)
+
+    def day(self, moment: str | None) -> str:
+        """The day of a time in ISO 8601, as it is written everywhere the same."""
+        if moment is None:
+            return self.say("not_recorded")
+        return datetime.fromisoformat(moment).date().isoformat()
+
+    def interval(self, record: Mapping[str, float | None] | None) -> str:
+        """A figure with its interval; the sign for none where it rests on too little."""
+        if record is None or record["value"] is None:
+            return self.say("none")
+        value = self.figure(record["value"])
+        if record["lower"] is None or record["upper"] is None:
+            return value
+        lower, upper = self.figure(record["lower"]), self.figure(record["upper"])
+        # Broken, if at all, before the bracket.
+        bounds = self.say("bounds", lower=lower, upper=upper).replace(" ", "\u00a0")
+        return f"{value} {bounds}"
