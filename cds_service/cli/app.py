@@ -9,6 +9,7 @@ from cds_service.cli import (
     ingest,
     mllp,
     model_cards,
+    model_export,
     models,
     outcomes,
     score,
@@ -32,6 +33,7 @@ app.command("retrain")(training.retrain)
 app.command("score")(score.score)
 models.app.command("card")(model_cards.card)
 models.app.command("card-set")(model_cards.card_set)
+models.app.command("export")(model_export.export)
 app.add_typer(models.app, name="models")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(outcomes.app, name="outcomes")

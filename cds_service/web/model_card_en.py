@@ -111,8 +111,9 @@ ENGLISH: dict[str, str] = {
     # Choice.
     "choice.lead": (
         "The candidates were compared on rows they were not fitted to, within the training part. "
-        "The log loss is lower the better; the simplest within one standard error of the best is "
-        "chosen."
+        "The log loss is lower the better. A kind whose reasons cannot be exact within the time of "
+        "an answer is not served; of the others the simplest within one standard error of the best "
+        "is chosen."
     ),
     "choice.caption": "Candidates compared",
     "candidate": "Candidate",

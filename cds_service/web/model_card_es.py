@@ -110,8 +110,9 @@ SPANISH: dict[str, str] = {
     # Elección.
     "choice.lead": (
         "Los candidatos se compararon en filas con las que no se ajustaron, dentro de la parte de "
-        "entrenamiento. La pérdida logarítmica es mejor cuanto menor; se elige el más sencillo a "
-        "no más de un error estándar del mejor."
+        "entrenamiento. La pérdida logarítmica es mejor cuanto menor. No se sirve un tipo cuyos "
+        "motivos no puedan ser exactos en el tiempo de una respuesta; de los demás se elige el más "
+        "sencillo a no más de un error estándar del mejor."
     ),
     "choice.caption": "Candidatos comparados",
     "candidate": "Candidato",
