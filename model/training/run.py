@@ -31,6 +31,7 @@ from model.training.rows import Rows
 from model.training.search import compare, in_process
 from model.training.selection import covered_categories, eligible_rows, usable_columns
 from model.training.splits import TRAIN, TUNING, split
+from model.training.studying import study_training
 
 __all__ = ["DataDescription", "Progress", "TrainingResult", "train"]
 
@@ -61,16 +62,19 @@ def train(
     artefact_root: Path,
     data: DataDescription,
     progress: Progress | None = None,
+    with_study: bool = False,
 ) -> TrainingResult:
     """Train a model on cleaned rows (columns of history) and write its artefact.
 
+    `with_study` adds all that a report shows to `TrainingResult.report` as `study`.
     The same rows, settings and package versions give the same artefact. Raises `TrainingError`,
     in a sentence, if it cannot be done honestly, and `OSError` if the folder cannot be written.
     """
     # Threads of linear algebra spin while they wait: on a busy machine two took twenty times the
     # processor time of one to fit a regression. Boosted trees have a setting of their own.
     with threadpool_limits(1):
-        return _train(frame, settings, artefact_root, data, progress or _say_nothing)
+        say = progress or _say_nothing
+        return _train(frame, settings, artefact_root, data, say, with_study)
 
 
 def _train(
@@ -79,6 +83,7 @@ def _train(
     artefact_root: Path,
     data: DataDescription,
     say: Progress,
+    with_study: bool,
 ) -> TrainingResult:
     say("selecting rows", 0.0)
     eligible = eligible_rows(frame, settings, simulated=data.simulated)
@@ -126,7 +131,7 @@ def _train(
     )
     say("evaluating on the held-out part", 0.90)
     metrics = held_out_metrics(rows, finished, classes, settings)
-    say("writing the model", 0.98)
+    say("writing the model", 0.91)
     report = counts_and_notes(eligible, parts, rows, classes) | {
         "extra_inputs": list(extra_inputs_of(columns)),
         "columns": list(columns),
@@ -157,6 +162,11 @@ def _train(
     path, checksum = write(artefact, artefact_root)
     report |= {"path": str(path), "checksum": checksum}
     scorer = Scorer.load(path, version="unregistered", expected_checksum=checksum)
+    if with_study:
+        report["study"] = study_training(
+            *(eligible, rows, fitted, finished, chosen, columns, classes, settings),
+            lambda done: say("studying the model", 0.92 + 0.07 * done),
+        )
     say("done", 1.0)
     return TrainingResult(path, checksum, scorer, chosen, comparison.table, tuple(metrics), report)
 
