@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cds_service.cli.console import actor
+from cds_service.cli.model_report import report
 from cds_service.context import now
 from cds_service.errors import ServiceError
 from cds_service.settings import load_settings
@@ -14,7 +15,9 @@ from cds_service.storage.session import check, create_database_engine
 if TYPE_CHECKING:
     from cds_service.services.models import ModelService
 
-app = typer.Typer(help="List, show, promote and roll back model versions.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, report, promote and roll back model versions.", no_args_is_help=True
+)
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit trail.")]
 
 
@@ -64,6 +67,9 @@ def show(version: Annotated[str, typer.Argument(help="Version, or `champion`.")]
         if release["version"] == version
     ]
     typer.echo(json.dumps(row, indent=2, default=str))
+
+
+app.command("report")(report)
 
 
 @app.command("promote")

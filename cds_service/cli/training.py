@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 AllowFewer = Annotated[
     bool, typer.Option(help="Let the champion lose a category that the data do not hold.")
 ]
+WithReport = Annotated[
+    bool,
+    typer.Option("--report/--no-report", help="Write the report, which takes some seconds more."),
+]
 
 
 OF_HISTORY = (
@@ -64,6 +68,7 @@ def train(  # every option is one the user types
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same data and seed, same model.")] = 20_260,
     allow_fewer_categories: AllowFewer = False,
+    with_report: WithReport = True,
     if_none: Annotated[
         bool, typer.Option("--if-none", help="Only if there is no champion.")
     ] = False,
@@ -91,7 +96,7 @@ def train(  # every option is one the user types
         return
     if history is None:
         with progress() as bar:
-            report = service.train_starter(actor=actor(), progress=bar)
+            report = service.train_starter(actor=actor(), progress=bar, with_report=with_report)
     else:
         design = TrainingSettings(
             seed=seed,
@@ -108,6 +113,7 @@ def train(  # every option is one the user types
                 actor=actor(),
                 progress=bar,
                 allow_fewer_categories=allow_fewer_categories,
+                with_report=with_report,
             )
     _print(report, row_report)
 
@@ -143,6 +149,7 @@ def retrain(
         ),
     ] = False,
     allow_fewer_categories: AllowFewer = False,
+    with_report: WithReport = True,
     seed: Annotated[int, typer.Option(min=0, help="Same data and seed, same model.")] = 20_260,
 ) -> None:
     """Train a challenger on history and confirmed outcomes, and compare it with the champion.
@@ -161,6 +168,7 @@ def retrain(
             include_open=include_open,
             allow_fewer_categories=allow_fewer_categories,
             seed=seed,
+            with_report=with_report,
         )
     for note in report.notes:
         typer.echo(f"Note: {note}")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from cds_service.context import Clock
 from cds_service.errors import ServiceError
 from cds_service.logs import LOGGER
+from cds_service.services.model_reports import keep_report, report_folder
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
@@ -34,13 +36,23 @@ class ModelService:
 
     def __init__(self, engine: Engine, settings: Settings, clock: Clock) -> None:
         self._engine = engine
+        self._settings = settings
         self._clock = clock
         self._registry = _open_registry(settings)
 
     def register(
-        self, result: TrainingResult, *, actor: str, note: str, history_id: str | None
+        self,
+        result: TrainingResult,
+        *,
+        actor: str,
+        note: str,
+        history_id: str | None,
+        looks: int | None = None,
     ) -> str:
-        """Record a trained artefact, in MLflow and here; returns its version."""
+        """Record a trained artefact, in MLflow and here, with its report; returns its version.
+
+        `looks` is how often its held-out part was looked at, for the report; `None`: not counted.
+        """
         at = self._clock()
         version = self._registry.register(result, at=at)
         row = {
@@ -66,8 +78,24 @@ class ModelService:
                 f"MLflow counts this model as version {version}, which the database has already: "
                 "the two do not belong together (CDS_MLFLOW_TRACKING_URI, CDS_DATABASE_URL)."
             ) from None
+        self._keep_report(version, result, at, looks)
         self._follow(CHALLENGER, version)
         return version
+
+    def _keep_report(
+        self, version: str, result: TrainingResult, at: datetime, looks: int | None
+    ) -> None:
+        """Write the report of a version; a model without one is no less registered."""
+        folder = report_folder(self._settings, version)
+        try:
+            if keep_report(result, folder, version=version, at=at, looks=looks):
+                self._registry.log_report(version, folder)
+        except OSError as error:
+            LOGGER.warning(
+                "The report of version %s cannot be written (%s).", version, type(error).__name__
+            )
+        except RegistryError as error:
+            LOGGER.warning("%s It is kept in the data folder.", error)
 
     def versions(self) -> list[dict[str, Any]]:
         """Every version, oldest first, with `live` true for the champion."""

@@ -56,6 +56,7 @@ class RetrainingService:
         include_open: bool = False,
         allow_fewer_categories: bool = False,
         seed: int = 20_260,
+        with_report: bool = True,
     ) -> RetrainReport:
         """Train, compare, and promote if the comparison allows it.
 
@@ -98,6 +99,7 @@ class RetrainingService:
                 label_version=self._context.terminology.label_version,
             ),
             progress=lambda step, share: progress(step, 0.05 + 0.85 * share),
+            with_study=with_report,
         )
         version = self._models.register(
             result, actor=actor, note="retrain", history_id=row["history_id"]

@@ -76,7 +76,9 @@ class TrainingService:
         """Where artefact folders are written."""
         return self._settings.data_dir / "models"
 
-    def train_starter(self, *, actor: str, progress: Progress) -> TrainReport:
+    def train_starter(
+        self, *, actor: str, progress: Progress, with_report: bool = True
+    ) -> TrainReport:
         """Train on the simulated cohort."""
         progress("simulating patients", 0.0)
         result = train(
@@ -89,6 +91,7 @@ class TrainingService:
                 label_version=LABEL_RULE_VERSION,
             ),
             progress=progress,
+            with_study=with_report,
         )
         return self._settle(result, actor=actor, note="simulated starter", history_id=None)
 
@@ -100,6 +103,7 @@ class TrainingService:
         actor: str,
         progress: Progress,
         allow_fewer_categories: bool = False,
+        with_report: bool = True,
     ) -> TrainReport:
         """Clean a history file, keep what is left of it for retraining, and train on it.
 
@@ -127,6 +131,7 @@ class TrainingService:
                 cleaning=cleaned.report.to_dict(),
             ),
             progress=lambda step, share: progress(step, 0.05 + 0.95 * share),
+            with_study=with_report,
         )
         history_id = self._keep(cleaned.frame, history, cleaned.report, actor)
         return self._settle(

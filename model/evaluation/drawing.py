@@ -21,7 +21,7 @@ INK, GREY, FAINT = "#1f2933", "#6b7680", "#d8dde2"
 WIDTH = 7.4
 """Inches: the width of the text of a report."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.hashsalt": "cds-service",
     # Text stays text: it can be read aloud, searched and printed sharp.
     "svg.fonttype": "none",

@@ -133,7 +133,11 @@ def _ranking(study: Mapping[str, Any]) -> Picture | None:
 
 
 def _reliability(study: Mapping[str, Any]) -> Picture | None:
-    curves = [curve for curve in study["calibration"]["curves"] if curve["groups"]]
+    curves = [
+        curve
+        for curve in study["calibration"]["curves"]
+        if any(_has(group["observed"]) for group in curve["groups"])
+    ]
     if not curves:
         return None
     figure, axes = _grid(len(curves), 2.3)
@@ -141,7 +145,7 @@ def _reliability(study: Mapping[str, Any]) -> Picture | None:
         groups = [g for g in curve["groups"] if _has(g["observed"])]
         x = [g["predicted"] for g in groups]
         y = [g["observed"]["value"] for g in groups]
-        top = max(*x, *(_upper(g["observed"]) for g in groups), 0.02) * 1.05
+        top = max([*x, *(_upper(g["observed"]) for g in groups), 0.02]) * 1.05
         axis.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle=":")
         axis.vlines(
             x,
@@ -166,10 +170,13 @@ def _reliability(study: Mapping[str, Any]) -> Picture | None:
 
 
 def _deciles(study: Mapping[str, Any]) -> Picture | None:
-    groups = next(
-        (c["groups"] for c in study["calibration"]["curves"] if c["category"] == study["focus"]), []
-    )
-    groups = [g for g in groups if _has(g["observed"])]
+    groups = [
+        group
+        for curve in study["calibration"]["curves"]
+        if curve["category"] == study["focus"]
+        for group in curve["groups"]
+        if _has(group["observed"])
+    ]
     if not groups:
         return None
     figure, (axis,) = canvas(1, 1, 2.5, above=0.1)
@@ -304,14 +311,17 @@ def _correlations(study: Mapping[str, Any]) -> Picture | None:
     high = 0.9 + 0.34 * len(names)
     figure, (axis,) = canvas(1, 1, high, left=room, below=0.85, above=0.05, width=5.8)
     shown = [[0.0 if v is None else v for v in row] for row in values]
-    axis.imshow(shown, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
+    # Squares, not an image: a page that loads nothing shows no image.
+    axis.pcolormesh(shown, cmap="PuOr_r", vmin=-1, vmax=1)
+    axis.invert_yaxis()
     for i, row in enumerate(values):
         for j, value in enumerate(row):
             text = "–" if value is None else f"{value:+.2f}"
             colour = "white" if value is not None and abs(value) > 0.65 else INK
-            axis.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
-    axis.set_xticks(range(len(names)), labels, rotation=30, ha="right")
-    axis.set_yticks(range(len(names)), labels)
+            axis.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=8, color=colour)
+    middle = [i + 0.5 for i in range(len(names))]
+    axis.set_xticks(middle, labels, rotation=30, ha="right")
+    axis.set_yticks(middle, labels)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)

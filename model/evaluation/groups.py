@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from model.evaluation.intervals import MetricValue, bootstrap_weights, share, summarise
 from model.evaluation.metrics import ranking
 from model.evaluation.paired import log_losses
-from model.evaluation.study_rows import TOO_FEW, Draws, StudyRows, count_json, value_json
+from model.evaluation.study_rows import (
+    TOO_FEW,
+    Draws,
+    StudyRows,
+    hide_complements,
+    value_json,
+)
 from model.features import FloatArray
+from model.small_cells import shown, shown_table
 
 AGE_BANDS: tuple[tuple[float, float], ...] = (
     *((0, 18), (18, 40), (40, 65), (65, 80)),
@@ -26,10 +33,13 @@ def cohorts(rows: StudyRows, draws: Draws) -> list[dict[str, Any]]:
     One record a group: `cohort`, `level`, `rows`, `cases` (of the focus category), and the
     figures of `group_figures`.
     """
-    return [
+    found = [
         {"cohort": cohort, "level": level} | group_figures(rows, member, draws)
         for cohort, level, member in _levels(rows)
     ]
+    for cohort in {one["cohort"] for one in found}:
+        hide_complements([one for one in found if one["cohort"] == cohort])
+    return found
 
 
 def group_figures(rows: StudyRows, member: NDArray[np.bool_], draws: Draws) -> dict[str, Any]:
@@ -44,8 +54,8 @@ def group_figures(rows: StudyRows, member: NDArray[np.bool_], draws: Draws) -> d
     case = (of.outcome == rows.focus).astype(np.float64)
     cases = int(case.sum())
     found: dict[str, Any] = {
-        "rows": count_json(n),
-        "cases": count_json(cases) if n >= TOO_FEW else None,
+        "rows": shown(n),
+        "cases": shown(cases) if n >= TOO_FEW else None,
         "too_few": None,
     }
     names = ("log_loss", "set_size", "flag_rate")
@@ -144,7 +154,7 @@ def coverage_figures(rows: StudyRows, draws: Draws) -> list[dict[str, Any]]:
         found.append(
             {
                 "category": category.value,
-                "calibration_cases": count_json(calibration),
+                "calibration_cases": shown(calibration),
                 "demonstrable": calibration >= MINIMUM_CASES,
                 "covered": value_json(_enough(inside, n)),
                 "set_size": value_json(_enough(sizes, n)),
@@ -161,19 +171,18 @@ def set_sizes(rows: StudyRows) -> list[dict[str, Any]]:
 
 
 def confusion(rows: StudyRows) -> list[dict[str, Any]]:
-    """Decided against true: for each true category the counts, `None` where 1 to 9."""
-    size = len(rows.classes)
+    """Decided against true: for each true category the counts, `None` where they are small."""
+    size, codes = len(rows.classes), [code.value for code in rows.classes]
     counts = np.bincount(rows.outcome * size + rows.decisions, minlength=size * size)
     table = counts.reshape(size, size)
+    decided = shown_table(
+        codes,
+        codes,
+        {code: dict(zip(codes, table[i], strict=True)) for i, code in enumerate(codes)},
+    )
     return [
-        {
-            "category": category.value,
-            "rows": count_json(int(table[i].sum())),
-            "decided": {
-                other.value: count_json(int(table[i, j])) for j, other in enumerate(rows.classes)
-            },
-        }
-        for i, category in enumerate(rows.classes)
+        {"category": code, "rows": shown(int(table[i].sum())), "decided": decided[code]}
+        for i, code in enumerate(codes)
     ]
 
 

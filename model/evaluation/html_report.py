@@ -20,8 +20,9 @@ from model.evaluation.comparators import (
 )
 from model.evaluation.figures import PREDICTION_WORDS, draw, words
 from model.evaluation.study import MODEL
-from model.evaluation.study_rows import count_json
+from model.small_cells import shown_table
 
+_PARTS = ("train", "tuning", "calibration", "held_out")
 _HEADLINE = (MODEL, CONSTANT, AGE, NEWS2, NEWS2_AND_AGE)
 _AGAINST: Mapping[str, str] = {
     CONSTANT: "the constant predictor",
@@ -62,14 +63,13 @@ def report_record(
         **{
             name: report[name]
             for name in (
-                *("rows", "parts", "patients", "held_out_from", "notes", "chosen"),
+                *("rows", "patients", "held_out_from", "notes", "chosen", "not_tried"),
                 *("candidates", "temperature", "columns", "study"),
             )
         },
-        "rows_by_category": {
-            code: {part: count_json(count) for part, count in counts.items()}
-            for code, counts in report["rows_by_category"].items()
-        },
+        "rows_by_category": shown_table(
+            list(report["rows_by_category"]), _PARTS, report["rows_by_category"]
+        ),
         "wanted_flag_rates": {
             code: point["wanted_flag_rate"] for code, point in report["operating_points"].items()
         },
@@ -137,7 +137,7 @@ def summary(record: Mapping[str, Any]) -> list[str]:
         if _has(e["slope"]) and not low <= e["slope"]["value"] <= high
     ]
     found.append(
-        f"Of all its probabilities the largest is off by {served['calibration_error']:.3f} on "
+        f"The largest probability of a row is off by {served['calibration_error']:.3f} on "
         "average. "
         + (
             f"Calibration slopes outside {low:g} to {high:g}: {', '.join(off)}."
@@ -175,8 +175,8 @@ def percent_text(value: Mapping[str, Any] | None) -> str:
 
 
 def count_text(count: int | None) -> str:
-    """A count with thin gaps, or "under 10" where it was left out."""
-    return "under 10" if count is None else f"{count:,}".replace(",", "\u202f")
+    """A count with thin gaps, or "not shown" where it is small or would give one away."""
+    return "not shown" if count is None else f"{count:,}".replace(",", "\u202f")
 
 
 def _two_lines(in_words: Callable[..., str]) -> Callable[..., Markup]:

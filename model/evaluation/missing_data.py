@@ -14,11 +14,12 @@ from model.evaluation.study_rows import (
     Draws,
     StudyModel,
     StudyRows,
-    count_json,
+    hide_complements,
     number,
     value_json,
 )
 from model.features import FloatArray
+from model.small_cells import shown
 
 MEASUREMENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("age", ("age",)),
@@ -53,6 +54,7 @@ def by_gaps(rows: StudyRows, draws: Draws) -> list[dict[str, Any]]:
         if member.any():
             name = f"{count} or more" if count == MOST_GAPS else str(count)
             found.append({"missing": name} | group_figures(rows, member, draws))
+    hide_complements(found)
     return found
 
 
@@ -79,7 +81,7 @@ def taken_away(rows: StudyRows, model: StudyModel, draws: Draws) -> list[dict[st
             places = np.sort(generator.choice(places, LARGEST_SAMPLE, replace=False))
         member = np.zeros(len(rows.outcome), dtype=bool)
         member[places] = True
-        record: dict[str, Any] = {"measurement": name, "rows": count_json(len(places))}
+        record: dict[str, Any] = {"measurement": name, "rows": shown(len(places))}
         if len(places) < TOO_FEW:
             none = ("log_loss_increase", "auroc_with", "auroc_without")
             found.append(record | dict.fromkeys((*none, "set_size_with", "set_size_without")))

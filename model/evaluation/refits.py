@@ -12,11 +12,11 @@ from model.evaluation.study_rows import (
     Draws,
     Refit,
     StudyRows,
-    count_json,
     number,
     value_json,
 )
 from model.features import FloatArray
+from model.small_cells import shown
 
 SHARES: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
 """Shares of the training patients of a learning curve."""
@@ -60,8 +60,8 @@ def sources(rows: StudyRows, refit: Refit | None, draws: Draws) -> dict[str, Any
     """
     if "source" not in rows.frame:
         return None
-    label = rows.frame["source"].to_numpy(dtype=object).astype(str)
-    label[rows.frame["source"].isna().to_numpy(dtype=bool)] = "(none)"
+    given = rows.frame["source"]
+    label = given.where(given.notna(), "(none)").to_numpy(dtype=object).astype(str)
     names, counts = np.unique(label, return_counts=True)
     if len(names) < 2:
         return None
@@ -73,14 +73,14 @@ def sources(rows: StudyRows, refit: Refit | None, draws: Draws) -> dict[str, Any
 
 
 def _left_out(
-    rows: StudyRows, label: NDArray[np.object_], name: str, refit: Refit, draws: Draws
+    rows: StudyRows, label: NDArray[np.str_], name: str, refit: Refit, draws: Draws
 ) -> dict[str, Any]:
     theirs = label == name
     tested = rows.held_out & theirs
     train, tuning = rows.train & ~theirs, rows.tuning & ~theirs
     record: dict[str, Any] = {
         "source": name,
-        "rows": count_json(int(tested.sum())),
+        "rows": shown(int(tested.sum())),
         "why_not": None,
     }
     if tested.sum() < TOO_FEW:
@@ -102,7 +102,7 @@ def _left_out(
     }
 
 
-def told_source(rows: StudyRows, label: NDArray[np.object_], draws: Draws) -> dict[str, Any]:
+def told_source(rows: StudyRows, label: NDArray[np.str_], draws: Draws) -> dict[str, Any]:
     """How well boosted trees on the inputs alone tell the source, out of fold by patient.
 
     `accuracy` beside `largest_share` (always naming the largest source), and `auroc`, the mean
@@ -121,9 +121,7 @@ def told_source(rows: StudyRows, label: NDArray[np.object_], draws: Draws) -> di
     sources, truth = np.unique(position[used], return_inverse=True)
     inputs = _numbers(rows, used)
     if len(sources) < 2 or inputs.shape[1] == 0:
-        return {"rows": count_json(len(used)), "accuracy": None, "auroc": None} | {
-            "largest_share": None
-        }
+        return {"rows": shown(len(used)), "accuracy": None, "auroc": None} | {"largest_share": None}
     found = np.zeros((len(used), len(sources)))
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=draws.seed)
     for learnt, asked in folds.split(inputs, truth, rows.patient[used]):

@@ -28,10 +28,10 @@ from model.evaluation.study_rows import (
     Draws,
     StudyModel,
     StudyRows,
-    count_json,
     value_json,
 )
 from model.features import FloatArray
+from model.small_cells import shown
 
 MODEL = "model"
 """Name of the studied model among the comparators."""
@@ -111,9 +111,9 @@ def _readable(rows: StudyRows) -> tuple[str, ...]:
 def _held_out(tested: StudyRows) -> dict[str, Any]:
     cases = np.bincount(tested.outcome, minlength=len(tested.classes))
     return {
-        "rows": count_json(len(tested.outcome)),
-        "patients": count_json(len(np.unique(tested.patient))),
-        "cases": {code.value: count_json(int(cases[i])) for i, code in enumerate(tested.classes)},
+        "rows": shown(len(tested.outcome)),
+        "patients": shown(len(np.unique(tested.patient))),
+        "cases": {code.value: shown(int(cases[i])) for i, code in enumerate(tested.classes)},
     }
 
 
@@ -159,7 +159,7 @@ def _calibration(rows: StudyRows, tested: StudyRows, draws: Draws) -> dict[str, 
                 "by_category": [
                     {
                         "category": one.category.value,
-                        "cases": count_json(one.cases),
+                        "cases": shown(one.cases),
                         "slope": value_json(one.slope),
                         "intercept": value_json(one.intercept),
                         "observed_to_expected": value_json(one.observed_to_expected),

@@ -1,7 +1,7 @@
 """What a study of a model looks at, and how its figures become JSON."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from model.evaluation.intervals import MetricValue
 from model.features import FloatArray
 from model.severity import Severity
+from model.small_cells import SMALLEST_SHOWN, shown
 
-TOO_FEW = 10
-"""Rows or cases below which a group of patients has no figures, nor its exact count: a small cell
-may be recognised (ten is the rule of US public health agencies, CMS cell size policy 2020)."""
+TOO_FEW = SMALLEST_SHOWN
+"""Rows or cases below which a group of patients has no figures, nor its exact count."""
 
 Refit = Callable[[NDArray[np.bool_], NDArray[np.bool_]], FloatArray]
 """Fits the chosen kind of model anew, on the first rows (n,) and with the temperature of the
@@ -67,20 +67,18 @@ class StudyRows:
 
     def only(self, rows: NDArray[np.bool_]) -> "StudyRows":
         """The same for some rows."""
-        return StudyRows(
-            self.frame[rows],
-            *(
-                getattr(self, name)[rows]
-                for name in (
-                    *("outcome", "patient", "train", "tuning", "held_out"),
-                    *("margins", "probabilities", "decisions", "members"),
-                )
-            ),
-            classes=self.classes,
-            thresholds=self.thresholds,
-            inputs=self.inputs,
-            coverage=self.coverage,
-            calibration_cases=self.calibration_cases,
+        return replace(
+            self,
+            frame=self.frame[rows],
+            outcome=self.outcome[rows],
+            patient=self.patient[rows],
+            train=self.train[rows],
+            tuning=self.tuning[rows],
+            held_out=self.held_out[rows],
+            margins=self.margins[rows],
+            probabilities=self.probabilities[rows],
+            decisions=self.decisions[rows],
+            members=self.members[rows],
         )
 
 
@@ -114,15 +112,28 @@ def value_json(value: MetricValue | None) -> dict[str, Any] | None:
         "value": value.value,
         "lower": value.lower,
         "upper": value.upper,
-        "n": count_json(value.n),
+        "n": shown(value.n),
     }
-
-
-def count_json(count: int) -> int | None:
-    """A count of rows or cases; `None` for one from 1 to `TOO_FEW` - 1."""
-    return None if 0 < count < TOO_FEW else int(count)
 
 
 def number(value: float) -> float | None:
     """A float for JSON, which knows no NaN."""
     return float(value) if np.isfinite(value) else None
+
+
+def hide_complements(records: Sequence[dict[str, Any]]) -> None:
+    """Hide a second count where a single hidden one could be had by subtraction.
+
+    `records` are the groups that together make up all rows, with `rows`, perhaps `cases`, and
+    figures with their own `n`. The smallest of the others loses its count, not its figures
+    (complementary suppression, as `model.small_cells.shown_table`).
+    """
+    for name in ("rows", "cases"):
+        hidden = [one for one in records if name in one and one[name] is None]
+        others = [one for one in records if one.get(name)]
+        if len(hidden) == 1 and others:
+            smallest = min(others, key=lambda one: int(one[name]))
+            smallest[name] = None
+            for figure in smallest.values():
+                if isinstance(figure, dict) and "n" in figure:
+                    figure["n"] = None

@@ -107,6 +107,15 @@ class Registry:
             run_id = self._client.get_model_version(MODEL_NAME, version).run_id
             self._log(run_id, metrics, _milliseconds(at), {}, prefix="live/")
 
+    def log_report(self, version: str, folder: Path) -> None:
+        """Keep a copy of the report files of `folder` with the run of a version.
+
+        Raises `RegistryError`, also for a version that is not registered.
+        """
+        with _quiet(f"The report of version {version} cannot be recorded"):
+            run_id = self._client.get_model_version(MODEL_NAME, version).run_id
+            self._client.log_artifacts(run_id, str(folder), "report")
+
     def _log(
         self,
         run_id: str,

@@ -22,7 +22,7 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the simulated model live; tests work on copies of it."""
     folder = tmp_path_factory.mktemp("starter")
     done(folder, "db", "upgrade")
-    out = done(folder, "train")
+    out = done(folder, "train", "--no-report")
     assert "Promoted. There was no champion." in out
     assert "On the held-out part" in out
     return folder
@@ -35,11 +35,11 @@ def experienced(starter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     shutil.copytree(starter, folder)
     file = history(folder / "first.csv")
     report = folder / "rows.csv"
-    out = done(folder, "train", "--history", file, *COLUMNS, "--row-report", report)
+    out = done(folder, "train", "--no-report", "--history", file, *COLUMNS, "--row-report", report)
     assert "Promoted. It replaces version 1, trained on simulated patients." in out
     assert len(pd.read_csv(report)) > 0
     other = history(folder / "second.csv", seed=4)
-    out = done(folder, "train", "--history", other, *COLUMNS)
+    out = done(folder, "train", "--no-report", "--history", other, *COLUMNS)
     assert "Registered as challenger: version 2 is live" in out
     assert "cds-service models promote 3" in out
     return folder
@@ -158,7 +158,7 @@ def test_whatever_fails_is_a_sentence_without_values(
 
 def test_train_if_none_trains_once(var: Path) -> None:
     assert "Model version 1 is live; nothing to train." in done(var, "train", "--if-none")
-    assert "It replaces the simulated version 1." in done(var, "train")
+    assert "It replaces the simulated version 1." in done(var, "train", "--no-report")
     assert live(var) == "2"
 
 
@@ -209,11 +209,11 @@ def test_bad_options_are_a_usage_error(var: Path, arguments: tuple[str, ...]) ->
 
 def test_c19_a_history_without_a_category_replaces_nothing_unless_that_is_meant(var: Path) -> None:
     file = history(var / "four.csv", categories=4)
-    out = done(var, "train", "--history", file, *COLUMNS)
+    out = done(var, "train", "--no-report", "--history", file, *COLUMNS)
     assert "Registered as challenger" in out
     assert "terminal" in out
     assert live(var) == "1"
-    out = done(var, "train", "--history", file, *COLUMNS, "--allow-fewer-categories")
+    out = done(var, "train", "--no-report", "--history", file, *COLUMNS, "--allow-fewer-categories")
     assert "Promoted." in out
     assert live(var) == "3"
 
@@ -251,7 +251,7 @@ def test_retrain_with_nothing_to_learn_from_is_a_sentence(var: Path) -> None:
 
 
 def test_retrain_on_history_alone_says_why_the_champion_stays(used: Path) -> None:
-    out = done(used, "retrain", "--no-promote")
+    out = done(used, "retrain", "--no-report", "--no-promote")
     assert "Not enough to decide" in out
     assert "Version 2 stays live." in out
     assert live(used) == "2"
@@ -309,7 +309,7 @@ def test_the_program_itself_ends_with_a_sentence_and_exit_1(tmp_path: Path) -> N
 
 def test_c17_a_history_by_other_rules_is_not_learnt_from_again(var: Path) -> None:
     file = history(var / "old.csv")
-    out = done(var, "train", "--history", file, *COLUMNS, "--label-version", "0")
+    out = done(var, "train", "--no-report", "--history", file, *COLUMNS, "--label-version", "0")
     assert "Promoted." in out
     said = run(var, "retrain").sentence()
     assert "nothing to learn from" in said

@@ -192,7 +192,7 @@ def test_a_killed_training_leaves_nothing_that_is_taken_for_a_model(tmp_path: Pa
     history = tmp_path / "history.csv"
     simulate_cohort(1_500, seed=5).to_csv(history, index=False)
     new_context(tmp_path).engine.dispose()
-    ran = command(tmp_path, "train", "--history", str(history), faults=TRAININGS)
+    ran = command(tmp_path, "train", "--no-report", "--history", str(history), faults=TRAININGS)
     ended = re.findall(r"^ended with (\S+)$", ran.stdout, re.MULTILINE)
     assert ended == ["-9"] * len(MOMENTS) + ["0"], ran.stdout + ran.stderr
     assert "Promoted. There was no champion." in ran.stdout

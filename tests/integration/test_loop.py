@@ -55,7 +55,7 @@ def hospital(tmp_path: Path, champion: pd.DataFrame, patients: pd.DataFrame) -> 
 
 def retrain(service: Service, **options: bool) -> RetrainReport:
     return RetrainingService(service.context).retrain(
-        actor="test", progress=lambda _step, _share: None, **options
+        actor="test", progress=lambda _step, _share: None, with_report=False, **options
     )
 
 

@@ -35,7 +35,7 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the simulated model live."""
     folder = tmp_path_factory.mktemp("starter")
     done(folder, "db", "upgrade")
-    done(folder, "train")
+    done(folder, "train", "--no-report")
     return folder
 
 
