@@ -12,6 +12,7 @@ from cds_service.cli import (
     model_export,
     models,
     outcomes,
+    rare,
     score,
     serve,
     terminology,
@@ -38,5 +39,6 @@ app.add_typer(models.app, name="models")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(clients.app, name="clients")
+app.add_typer(rare.app, name="rare")
 app.add_typer(terminology.app, name="terminology")
 app.add_typer(database.app, name="db")

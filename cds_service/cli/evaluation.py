@@ -49,6 +49,7 @@ def _print(report: "EvaluationReport", *, include_open: bool) -> None:
         "window_open": "index assessments whose outcome window is still open",
         "later_in_encounter": "later assessments of the same encounter",
         "after_diagnosis": "made after the outcome was known",
+        "rare_rejected": "outcomes of a rare disease that a reviewer rejected",
     }
     typer.echo(
         table(

@@ -10,6 +10,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from cds_service.security.clients import DEVELOPMENT_CLIENT
+from cds_service.services.rare_standing import RareEvidence
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.client_store import ClientStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
@@ -25,7 +26,7 @@ class Labelled:
 
     frame: pd.DataFrame
     """One row an index assessment that counts: features, `severity` (the outcome),
-    `patient_id` (the keyed hash), `recorded_at`, and what was predicted."""
+    `patient_id` (the keyed hash), `recorded_at`, `rare_code`, and what was predicted."""
     counts: Mapping[str, int]
     """Where every scored assessment went; they add up to `assessments`."""
     unverified: pd.DataFrame
@@ -46,8 +47,8 @@ def labelled(
     Counted apart and left out: later assessments of an encounter (C16), assessments whose outcome
     window is still open (C18; kept with `include_open`), those made after the outcome was known,
     and, `for_training`, assessments of clients that do not allow it and outcomes that rest on
-    Conditions of such (C21), outcomes our own suggestion prompted (C18) and rare ones without a
-    second source (C20).
+    Conditions of such (C21), outcomes our own suggestion prompted (C18) and rare ones that neither
+    a second source nor a reviewer confirms (C20). What a reviewer rejected is never an outcome.
     """
     outcomes = OutcomeStore(connection).decided(label_version)
     store = AssessmentStore(connection)
@@ -58,6 +59,10 @@ def labelled(
     index = {reference.id for reference in index_assessments(everything)}
     allowed = _allow_training(connection) if for_training else None
     forbidden = set() if allowed is None else ConditionStore(connection).of_others(allowed)
+    rare = RareEvidence.of(
+        connection,
+        [row["patient_key"] for row in rows if outcomes.get(row["id"], {}).get("rare_codes")],
+    )
     counts: Counter[str] = Counter({"assessments": len(rows)})
     kept: list[dict[str, Any]] = []
     unverified: list[dict[str, Any]] = []
@@ -70,11 +75,14 @@ def labelled(
             for_training=for_training,
             is_allowed=(allowed is None or row["client"] in allowed)
             and (outcome is None or forbidden.isdisjoint(outcome["condition_ids"])),
+            is_rejected=outcome is not None and rare.rejected(row["patient_key"], outcome),
+            is_unconfirmed=outcome is not None and rare.unconfirmed(row["patient_key"], outcome),
         )
         counts[fate] += 1
         if fate == "with_outcome":
             assert outcome is not None  # noqa: S101  # what this fate means
-            kept.append(_row(row) | {"severity": outcome["category"]})
+            cell = rare.cell(row["patient_key"], outcome, for_training=for_training)
+            kept.append(_row(row) | {"severity": outcome["category"], "rare_code": cell})
         elif fate == "without_outcome":
             unverified.append(_row(row))
     return Labelled(_frame(kept), dict(counts), _frame(unverified))
@@ -97,6 +105,8 @@ def _fate(
     is_open: bool,
     for_training: bool,
     is_allowed: bool,
+    is_rejected: bool,
+    is_unconfirmed: bool,
 ) -> str:
     if not is_allowed:
         return "not_allowed"
@@ -110,7 +120,9 @@ def _fate(
         return "without_outcome"
     if for_training and outcome["prompted"]:
         return "prompted"
-    if for_training and outcome["needs_second_source"]:
+    if is_rejected:
+        return "rare_rejected"
+    if for_training and is_unconfirmed:
         return "rare_unconfirmed"
     return "with_outcome"
 
@@ -145,6 +157,8 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     if rows:
         frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True)
+        if "rare_code" in frame:
+            frame["rare_code"] = frame["rare_code"].astype("str")
         for name in frame.columns:
             if name in FEATURE or str(name).startswith(MINUTES_BEFORE):
                 frame[name] = frame[name].astype("float64")

@@ -11,6 +11,7 @@ from cds_service.services.rotation import move_to_newest_keys
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import ConditionStore
 from cds_service.storage.merge_store import MergeStore
+from cds_service.storage.rare_case_store import RareCaseStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def merge_patients(
         AssessmentStore(connection).move([source], survivor),
         ConditionStore(connection).move([source], survivor),
     )
+    RareCaseStore(connection).move([source], survivor)
     store.add(
         {
             "id": merged.id,

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import ConditionStore
 from cds_service.storage.merge_store import MergeStore
+from cds_service.storage.rare_case_store import RareCaseStore
 
 
 def move_to_newest_keys(
@@ -25,6 +26,7 @@ def move_to_newest_keys(
     stores = (AssessmentStore(connection), ConditionStore(connection))
     for store in stores:
         store.move(older, newest)
+    RareCaseStore(connection).move(older, newest)
     merges = MergeStore(connection)
     merges.move(older, newest)
     if encounter_keys is not None:

@@ -12,12 +12,16 @@ from sqlalchemy import Engine
 
 from cds_service.context import Clock
 from cds_service.errors import ServiceError
+from cds_service.security.secrecy import Secrecy
 from cds_service.services.models import ModelRuleError, ModelService
+from cds_service.services.rare_cases import without_rejected
 from cds_service.services.site_terminology import site_terminology
-from cds_service.settings import Settings
+from cds_service.settings import Settings, read_secret_keys
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
+from cds_service.storage.rare_case_store import RareCaseStore
 from fhir_mapping.label_versions import LABEL_RULE_VERSION
+from model.rare_codes import SEPARATOR, codes_of
 from model.training.cleaning import clean_history
 from model.training.cleaning_report import CleaningReport
 from model.training.design import TrainingSettings
@@ -120,7 +124,7 @@ class TrainingService:
         progress("cleaning history", 0.02)
         cleaned = clean_history(raw, min_age=design.min_age, max_age=design.max_age)
         result = train(
-            cleaned.frame,
+            self._without_rejected(cleaned.frame),
             design,
             artefact_root=self.artefacts,
             data=DataDescription(
@@ -236,4 +240,17 @@ class TrainingService:
                 "The stored history of the champion is missing or was changed; "
                 "train on the original file again."
             )
-        return pd.read_parquet(path)
+        frame = pd.read_parquet(path)
+        if "rare_code" in frame:
+            # Rows kept by earlier versions have ORPHAcodes without their prefix.
+            codes = frame["rare_code"].map(lambda cell: SEPARATOR.join(codes_of(cell)) or None)
+            frame["rare_code"] = codes.astype("str")
+        return self._without_rejected(frame)
+
+    def _without_rejected(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Without the rows of rare cases that a reviewer rejected (C20)."""
+        with self._engine.connect() as connection:
+            reviews = RareCaseStore(connection).newest()
+        if not reviews:
+            return frame
+        return without_rejected(frame, reviews, Secrecy(read_secret_keys(self._settings)))

@@ -5,7 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from cds_service.storage.tables import ASSESSMENTS, CONDITIONS, PATIENT_MERGES
+from cds_service.storage.tables import (
+    ASSESSMENTS,
+    CONDITIONS,
+    PATIENT_MERGES,
+    RARE_CASE_REVIEWS,
+)
 
 # Asked at every opening of a chart: built once.
 _INTO = (
@@ -52,7 +57,7 @@ class MergeStore:
 
     def gather(self) -> None:
         """Give rows that were stored for a merged patient all the same to the one that stays."""
-        for table in (ASSESSMENTS, CONDITIONS):
+        for table in (ASSESSMENTS, CONDITIONS, RARE_CASE_REVIEWS):
             into = select(PATIENT_MERGES.c.into_key).where(
                 PATIENT_MERGES.c.from_key == table.c.patient_key
             )

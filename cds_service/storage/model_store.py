@@ -67,6 +67,11 @@ class ModelStore:
         query = select(HISTORY_FILES).where(HISTORY_FILES.c.id == history_id)
         return dict(self._connection.execute(query).one()._mapping)
 
+    def histories(self) -> list[dict[str, Any]]:
+        """Every history file, oldest first."""
+        query = select(HISTORY_FILES).order_by(HISTORY_FILES.c.added_at, HISTORY_FILES.c.id)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
     def history_with(self, sha256: str, label_version: str) -> dict[str, Any] | None:
         """The history file of this content, if it is already kept."""
         row = self._connection.execute(
