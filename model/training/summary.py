@@ -1,5 +1,8 @@
 """The report of a training run as plain text."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from model.evaluation.report import as_text as metrics_as_text
 from model.evaluation.report import table
 from model.operating import OperatingPoint
@@ -51,9 +54,19 @@ def as_text(result: TrainingResult) -> str:
         ),
         "On the held-out part:",
         metrics_as_text(result.metrics),
+        *_rare(report["rare"]),
         *report["notes"],
     ]
     return "\n\n".join(found)
+
+
+def _rare(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What came of each rare disease, in the words of its report."""
+    lines = [
+        f"{one['code']}{'' if one['name'] is None else ' ' + one['name']}: {one['sentence']}"
+        for one in found
+    ]
+    return ["\n".join(["Rare diseases:", *lines])] if lines else []
 
 
 def _point(point: OperatingPoint) -> list[str]:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from model.features import FloatArray
+from model.features import READINGS, FloatArray
 from model.rarity import Rarity, fit_rarity
+from model.training.simulation import simulate_cohort
 
 NAMES = ("age", "heart_rate", "systolic_bp")
 
@@ -67,3 +68,27 @@ def test_too_few_calibration_rows_tell_nothing() -> None:
 def test_parts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         Rarity(("heart_rate",), (80.0,), (10.0, 1.0), ((1.0,),), ())
+
+
+def test_the_tail_probability_is_uniform_on_held_out_common_rows() -> None:
+    """A conformal p-value (Vovk 2005): at most a with probability a, for every a, whatever is
+    missing; on simulated patients, whom neither the fit nor the calibration has seen."""
+    cohort = simulate_cohort(9_000, 5)
+    common = cohort[cohort["rare_code"].isna()].drop_duplicates("patient_id")
+    values = common[["age", *READINGS]].to_numpy(dtype=np.float64)
+    fitted = fit_rarity(("age", *READINGS), values[:3_000], values[3_000:5_000])
+    found = fitted.atypicality(values[5_000:])
+    found = found[np.isfinite(found)]
+    assert len(found) > 2_000
+
+    # The largest distance from uniform, of a calibration and a held-out sample (Smirnov 1939).
+    levels = np.sort(found)
+    ranks = np.arange(1, len(levels) + 1) / len(levels)
+    critical = 1.628 * np.sqrt(1 / len(levels) + 1 / 2_000)  # 1 in 100
+    assert np.abs(ranks - levels).max() < critical
+    for level in (0.01, 0.05):
+        assert np.mean(found <= level) == pytest.approx(level, abs=0.01)
+    # It is no accident of the test: rows unlike the calibrated ones are not uniform.
+    shifted = fitted.atypicality(values[5_000:] + np.array([0, 30.0, 0, 0, 0, 0, 0]))
+    shifted = np.sort(shifted[np.isfinite(shifted)])
+    assert np.abs(np.arange(1, len(shifted) + 1) / len(shifted) - shifted).max() > 5 * critical

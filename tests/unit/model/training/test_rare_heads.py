@@ -18,6 +18,7 @@ from model.training.rare_heads import (
 )
 from model.training.run import train
 from model.training.splits import CALIBRATION, HELD_OUT, TRAIN, TUNING
+from model.training.summary import as_text
 from tests.support.artefacts import DESCRIPTION, small_settings
 from tests.support.cohorts import small_cohort
 
@@ -211,6 +212,11 @@ def test_training_fits_reports_and_writes_them(tmp_path: Path) -> None:
     assert heads is not None
     assert [(one.code, one.flag_rate) for one in heads.heads] == [("ORPHA:423", 0.02)]
     assert result.scorer.artefact.design["rare_flag_rate"] == 0.02
+
+    said = as_text(result).splitlines()
+    start = said.index("Rare diseases:")
+    assert said[start + 1].startswith("ORPHA:423 Malignant hyperthermia of anesthesia: ")
+    assert said[start + 2].endswith(reported["ORPHA:558"]["sentence"])
 
     hot = frame.loc[rare[:1]]
     inputs = hot[list(result.scorer.artefact.rarity.inputs)].to_numpy(dtype=np.float64)
