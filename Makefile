@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench fuzz conformance mutants
+.PHONY: run test bench quality fuzz conformance mutants
 
 run: .venv/installed
 	CDS_DEVELOPMENT=true $(BIN)/cds-service db upgrade
@@ -17,6 +17,9 @@ test: .venv/tested
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.latency
+
+quality: .venv/installed
+	$(BIN)/python -m benchmarks.quality --search
 
 fuzz: .venv/tested
 	$(BIN)/python -m tests.support.fuzzer
