@@ -18,6 +18,8 @@ from model.small_cells import SMALLEST_SHOWN, shown, shown_table
 ROUNDED_TO = 50
 """Totals are multiples of it: a small cell cannot be found as what is left of a total."""
 PARTS = ("train", "tuning", "calibration", "held_out")
+GROUP_FIGURES = ("auroc", "recall", "observed_to_expected")
+"""Of a category in a group: ranking, sensitivity and calibration, each with its interval."""
 _COUNTED = frozenset({"prevalence", "flag_rate"})
 """Metrics that times n are a count of rows."""
 
@@ -40,12 +42,16 @@ class Registered:
 
 
 def card_facts(
-    registered: Registered, documents: Documents, evaluation: Mapping[str, Any] | None
+    registered: Registered,
+    documents: Documents,
+    evaluation: Mapping[str, Any] | None,
+    study: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything a model card states, as JSON types.
 
     `evaluation` is the newest stored result of `evaluate` for this version with its time under
-    `at`, or `None`. Raises `KeyError` if an artefact lacks what every artefact has.
+    `at`, `study` what the report of the version found on its held-out part; either may be `None`.
+    Raises `KeyError` if an artefact lacks what every artefact has.
     """
     attributes, features = documents["attributes"], documents["features"]
     classes: list[str] = list(features["classes"])
@@ -88,6 +94,7 @@ def card_facts(
         },
         "guarantee": _guarantee(documents["prediction_sets"], classes),
         "held_out": _figures(documents["metrics"]["held_out"]),
+        "groups": None if study is None else _groups(study),
         "local": None if evaluation is None else _local(evaluation),
     }
 
@@ -219,6 +226,31 @@ def _figures(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _groups(study: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of one category by sex and age; sources are names of files, and stay out.
+
+    The report has left small groups out already, and what would give them away.
+    """
+    return {
+        "category": study["focus"],
+        "figures": [
+            {
+                "cohort": one["cohort"],
+                "level": one["level"],
+                "rows": one["rows"],
+                **{name: _interval(one[name]) for name in GROUP_FIGURES},
+            }
+            for one in study["cohorts"]
+            if one["cohort"] in ("sex", "age")
+        ],
+    }
+
+
+def _interval(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A figure without the number of cases it rests on."""
+    return None if value is None else {name: value[name] for name in ("value", "lower", "upper")}
 
 
 def _local(evaluation: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,10 @@ CardLanguage = Annotated[Literal["en", "es"], typer.Option(help="Language.")]
 
 
 def _service() -> ModelCardService:
-    engine = create_database_engine(load_settings().database)
+    settings = load_settings()
+    engine = create_database_engine(settings.database)
     check(engine)
-    return ModelCardService(engine, now)
+    return ModelCardService(engine, now, settings.data_dir)
 
 
 def card(

@@ -28,7 +28,7 @@ def card(version: str, request: Request, context: Process, lang: Lang = None) ->
     wanted = choose_language(lang) or choose_language(request.headers.get("accept-language"))
     words = Words(wanted or context.settings.language)
     try:
-        found = ModelCardService(context.engine, context.clock).card(version)
+        found = _cards(context).card(version)
     except NotFoundError:
         return _error(words, "not_found", 404)
     except UnreadableCardError:
@@ -50,10 +50,14 @@ def card(version: str, request: Request, context: Process, lang: Lang = None) ->
 @router.get("/{version}/card.json", summary="The model card as JSON")
 def card_as_json(version: str, context: Process) -> Response:
     """Facts and texts in both languages."""
-    found = ModelCardService(context.engine, context.clock).card(version)
+    found = _cards(context).card(version)
     response = answer(card_json(found))
     response.headers["Cache-Control"] = "no-cache"
     return response
+
+
+def _cards(context: ProcessContext) -> ModelCardService:
+    return ModelCardService(context.engine, context.clock, context.settings.data_dir)
 
 
 def _error(words: Words, key: str, code: int) -> Response:

@@ -1,5 +1,6 @@
 """Model cards: the facts of a version, and what people wrote beside them."""
 
+import json
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +61,10 @@ class ModelCard:
 class ModelCardService:
     """Reads cards, and keeps what people write on them. Needs nothing that trains."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, data_dir: Path) -> None:
+        """`data_dir` holds the reports of versions (`CDS_DATA_DIR`)."""
         self._engine = engine
+        self._reports = data_dir / "reports"
         self._clock = clock
 
     def card(self, version: str) -> ModelCard:
@@ -100,12 +103,21 @@ class ModelCardService:
                     written.setdefault(attribute, {})[known] = text
         try:
             content = documents(Path(row["location"]), row["checksum"])
-            facts = card_facts(registered, content, evaluation)
-        except (ArtefactError, OSError, KeyError, TypeError) as error:
+            facts = card_facts(registered, content, evaluation, self._study(row["version"]))
+        except (ArtefactError, OSError, KeyError, TypeError, ValueError) as error:
             raise UnreadableCardError(
                 f"The files of model version {row['version']} are missing or were changed."
             ) from error
         return ModelCard(facts, written)
+
+    def _study(self, version: str) -> dict[str, Any] | None:
+        """What the report of a version found; `None` where there is no report."""
+        try:
+            record = json.loads((self._reports / version / "report.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        study: dict[str, Any] = record["study"]
+        return study
 
     def write(
         self, version: str, attribute: str, text: str, *, language: Language, actor: str

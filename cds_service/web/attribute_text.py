@@ -47,7 +47,9 @@ def texts(facts: Facts, words: Words) -> dict[str, list[str]]:
                 n=words.about(facts["data"]["rows_in_parts"]["held_out"]),
             )
         ],
-        "internal-fairness": [say("says.not_measured")],
+        "internal-fairness": [
+            say("says.not_measured" if facts["groups"] is None else "says.internal-fairness")
+        ],
         "validity-monitoring": [say("says.validity-monitoring")],
         "local-validity": [_local(facts["local"], words)],
         "local-fairness": [say("says.not_measured")],

@@ -148,6 +148,15 @@ ENGLISH: dict[str, str] = {
     "metric.auroc": "AUROC",
     "metric.average_precision": "Average precision",
     "metric.set_coverage": "In its prediction set",
+    "metric.observed_to_expected": "Observed to expected",
+    # Groups.
+    "groups": "By sex and age",
+    "groups.lead": (
+        "On the held-out part. A difference between groups may come from who is in them; where a "
+        "group is too small, nothing is shown."
+    ),
+    "groups.caption": "{category} by sex and age (years)",
+    "group": "Group",
     # Thresholds.
     "thresholds.lead": (
         "A category is flagged from this probability on. It was set on the tuning part for a "
@@ -300,6 +309,10 @@ ENGLISH: dict[str, str] = {
     "says.internal-validity": (
         "On about {n} held-out rows: log loss {log_loss}, of the frequencies alone {constant}; "
         "AUROC of acute illness {auroc}. All figures stand under Held-out figures."
+    ),
+    "says.internal-fairness": (
+        "Ranking, sensitivity and calibration by sex and age stand under By sex and age, on the "
+        "held-out part."
     ),
     "says.not_measured": "Not measured with this version.",
     "says.validity-monitoring": (

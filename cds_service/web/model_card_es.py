@@ -147,6 +147,15 @@ SPANISH: dict[str, str] = {
     "metric.auroc": "AUROC",
     "metric.average_precision": "Precisión media",
     "metric.set_coverage": "Dentro de su conjunto",
+    "metric.observed_to_expected": "Observado entre esperado",
+    # Grupos.
+    "groups": "Por sexo y edad",
+    "groups.lead": (
+        "En la parte reservada. Una diferencia entre grupos puede deberse a quiénes los forman; de "
+        "un grupo demasiado pequeño no se muestra nada."
+    ),
+    "groups.caption": "{category} por sexo y edad (años)",
+    "group": "Grupo",
     # Umbrales.
     "thresholds.lead": (
         "Una categoría se señala a partir de esta probabilidad. Se fijó en la parte de ajuste para "
@@ -306,6 +315,10 @@ SPANISH: dict[str, str] = {
         "En unas {n} filas reservadas: pérdida logarítmica {log_loss}, de las frecuencias solas "
         "{constant}; AUROC de enfermedad aguda {auroc}. Todas las cifras están en Cifras en la "
         "parte reservada."
+    ),
+    "says.internal-fairness": (
+        "La ordenación, la sensibilidad y la calibración por sexo y edad están en Por sexo y edad, "
+        "en la parte reservada."
     ),
     "says.not_measured": "No medida en esta versión.",
     "says.validity-monitoring": (

@@ -8,7 +8,7 @@ from cds_service.services.model_cards import ModelCard
 from cds_service.web.attribute_text import figure, texts
 from cds_service.web.words import Words
 from hooks.wording import LANGUAGES
-from model.model_card import PARTS
+from model.model_card import GROUP_FIGURES, PARTS
 from model.source_attributes import SOURCE_ATTRIBUTES, Group, SourceAttribute
 
 Facts = Mapping[str, Any]
@@ -84,6 +84,7 @@ def sections(card: ModelCard, words: Words) -> list[Section]:
         _summary(facts, words),
         Section("limits", words.say("limits"), [*said["cautioned-uses"], *said["known-risks"]]),
         _performance(facts, words),
+        _groups(facts, words),
         _guarantee(facts, words),
         _thresholds(facts, words),
         _local(facts, words),
@@ -171,6 +172,35 @@ def _figures(
             rows,
         ),
     ]
+
+
+def _groups(facts: Facts, words: Words) -> Section:
+    say, groups = words.say, facts["groups"]
+    if groups is None:
+        return Section("groups", say("groups"), [say("says.not_measured")])
+    rows = [
+        [
+            _level(one["cohort"], one["level"], words),
+            words.count(one["rows"]),
+            *(words.interval(one[name]) for name in GROUP_FIGURES),
+        ]
+        for one in groups["figures"]
+    ]
+    head = [say("group"), say("rests_on"), *(say(f"metric.{name}") for name in GROUP_FIGURES)]
+    category = words.category(groups["category"])
+    caption = say("groups.caption", category=category)
+    return Section(
+        "groups", say("groups"), [say("groups.lead")], tables=[Table(caption, head, rows)]
+    )
+
+
+def _level(cohort: str, level: str, words: Words) -> str:
+    """A group in words: a sex, or ages as "18–39" and "80+"."""
+    if cohort == "sex":
+        name = "unknown" if level == "not known" else level
+        text = words.wording.say(f"sex.{name}")
+        return text[:1].upper() + text[1:]
+    return level.replace(" to ", "–").replace(" and over", "+")
 
 
 def _guarantee(facts: Facts, words: Words) -> Section:

@@ -23,7 +23,9 @@ EXAMPLE_TEXT = "Clinical data group\nmodels@hospital.example"
 
 
 def written(service: Service, attribute: str, text: str, language: Any = "en") -> None:
-    cards = ModelCardService(service.context.engine, service.context.clock)
+    cards = ModelCardService(
+        service.context.engine, service.context.clock, service.context.settings.data_dir
+    )
     cards.write("1", attribute, text, language=language, actor="cli:test")
 
 
@@ -217,6 +219,35 @@ def test_figures_of_the_site_stand_beside_those_of_the_run(service: Service) -> 
     assert "On about 450 outcomes of this site, 2026-03-01: log loss 0.700 [0.600," in page
 
 
+def test_figures_by_sex_and_age_come_from_the_report(service: Service) -> None:
+    assert service.http.get("/models/1/card.json").json()["facts"]["groups"] is None
+    figure = {"value": 0.81, "lower": 0.7, "upper": 0.9, "n": 60}
+    none = {"value": None, "lower": None, "upper": None, "n": None}
+    few = {"auroc": None, "recall": none, "observed_to_expected": none}
+    much = {"auroc": figure, "recall": figure, "observed_to_expected": figure}
+    cohorts = [
+        {"cohort": "sex", "level": "female", "rows": 431} | much,
+        {"cohort": "sex", "level": "not known", "rows": None} | few,
+        {"cohort": "age", "level": "18 to 39", "rows": 200} | much,
+        {"cohort": "age", "level": "80 and over", "rows": 90} | much,
+        {"cohort": "source", "level": "ana_gil.csv", "rows": 431} | much,
+    ]
+    folder = service.context.settings.data_dir / "reports" / "1"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(
+        json.dumps({"study": {"focus": "acute", "cohorts": cohorts}})
+    )
+    page = service.http.get("/models/1/card?lang=en").text
+
+    assert "Acute illness by sex and age (years)" in page
+    assert '<th scope="row">18–39</th>' in page
+    assert '<th scope="row">80+</th>' in page
+    assert '<th scope="row">Unknown</th>' in page
+    assert "0.810 [0.700,\u00a00.900]" in page
+    assert "stand under By sex and age" in page
+    assert "ana_gil" not in page
+
+
 # What people write, on both databases
 
 
@@ -236,7 +267,7 @@ def cards(engine: Engine) -> ModelCardService:
                 "metrics": {},
             }
         )
-    return ModelCardService(engine, TestClock())
+    return ModelCardService(engine, TestClock(), Path("nowhere"))
 
 
 def test_the_newest_text_counts_and_history_stays(engine: Engine) -> None:
