@@ -140,6 +140,38 @@ class Settings(BaseSettings):
         ge=1,
         description="Held-out outcomes below which `retrain` cannot decide and the champion stays.",
     )
+    gate_log_loss: float = Field(
+        0.003, ge=0, description="How much worse the log loss of a challenger may be, nat."
+    )
+    gate_category: float = Field(
+        0.03,
+        ge=0,
+        description="How much worse its log loss of one category against the rest may be, as a "
+        "share of the entropy of the category.",
+    )
+    gate_sensitivity: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="How much lower its sensitivity for acute illness may be, at the champion's "
+        "flag rate.",
+    )
+    gate_fairness: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="How much more that sensitivity may differ between sexes or between ages than "
+        "with the champion.",
+    )
+    gate_latency_ratio: float = Field(
+        2.0,
+        ge=1,
+        description="How many times the champion's median its median time of an answer may be; "
+        "below 5 ms it may be anything.",
+    )
+    gate_latency_ms: float = Field(
+        50.0, gt=0, description="95th percentile of the time of an answer that it may have, ms."
+    )
 
     @field_validator("time_zone")
     @classmethod

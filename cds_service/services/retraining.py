@@ -1,5 +1,6 @@
 """Retraining: a challenger on history and confirmed outcomes, held against the champion."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ import pandas as pd
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
+from cds_service.services.comparing import margins_of
 from cds_service.services.labelled import labelled
 from cds_service.services.models import ModelService
 from cds_service.services.outcomes import OutcomeService
@@ -113,7 +115,8 @@ class RetrainingService:
                 eligible_rows(frame, design, simulated=False).frame, champion, row["created_at"]
             ),
             seed=seed,
-            minimum=self._context.settings.minimum_held_out,
+            margins=margins_of(self._context.settings),
+            timer=time.perf_counter,
             allow_fewer_categories=allow_fewer_categories,
         )
         reason = decision.reason

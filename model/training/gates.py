@@ -1,27 +1,29 @@
 """Whether a challenger may replace the champion: paired non-inferiority, by patient.
 
-Both models score the same patients, whom neither has learnt from. The challenger must be shown
-not to be worse by more than a margin (one-sided 95 %), in log loss and in finding acute illness.
+Both models score the same patients, whom neither has learnt from. Every gate must be passed; each
+holds a harm below a margin with one-sided 95 % confidence, so that all together wrongly let pass
+a model that is worse by more than a margin at most once in twenty (intersection-union test:
+Berger 1982). Margins and their reasons: docs/decisions/0018-gates.md.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from model.features import FloatArray
+from model.evaluation.rare_floors import rare_floor
 from model.scorer import Scorer
 from model.severity import Severity
-from model.training.splits import patient_keys
+from model.training.gate_answers import EXACT, Answers, Timer, answers
+from model.training.gate_pair import Pair
+from model.training.gate_records import TITLES, Gate, Margins, clause
 
 PROMOTE, REFUSED, NOT_ENOUGH = "promoted-ok", "refused", "not-enough"
-MARGIN_LOG_LOSS = 0.003
-MARGIN_SENSITIVITY = 0.05
-MINIMUM_OUTCOMES = 2_000
-_ONE_SIDED = 0.95
-_SMALLEST_PROBABILITY = 1e-15
+FAST_ENOUGH_MS = 5.0
+"""Median time of an answer, ms, below which it is not compared: 1 % of the half second of a card,
+which nobody notices. Without it no boosted trees could follow a logistic regression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,13 @@ class GateDecision:
     """One sentence with the figures."""
     figures: dict[str, Any]
     """JSON types."""
+    gates: tuple[Gate, ...]
+    """Every gate, in the order of `TITLES`."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The decision as JSON types, as `evaluations` keeps it."""
+        told = {"promote": self.promote, "outcome": self.outcome, "reason": self.reason}
+        return self.figures | told | {"gates": [asdict(gate) for gate in self.gates]}
 
 
 def compare(
@@ -44,169 +53,149 @@ def compare(
     *,
     seed: int,
     replicates: int = 1_000,
-    margin_log_loss: float = MARGIN_LOG_LOSS,
-    margin_sensitivity: float = MARGIN_SENSITIVITY,
-    minimum: int = MINIMUM_OUTCOMES,
+    margins: Margins | None = None,
     allow_fewer_categories: bool = False,
+    past: Sequence[Scorer] = (),
+    timer: Timer | None = None,
 ) -> GateDecision:
     """Compare two models on `frame`: rows with `severity` that neither has learnt from.
 
-    The challenger is promoted if the upper bound of (its log loss − the champion's) is at most
-    `margin_log_loss`, and the lower bound of (its sensitivity for acute at the champion's flag
-    rate − the champion's) is at least −`margin_sensitivity`. Under `minimum` rows, or without an
-    acute case, it is "not enough to decide". A challenger without a category that the champion
-    has is refused unless `allow_fewer_categories` (C19).
+    `past` are other champions of the past year, none of which has learnt from `frame` either.
+    Without a `timer` latency is not judged. Under `margins.minimum` rows, or without an acute
+    case, it is "not enough to decide". A challenger without a category that the champion has is
+    refused unless `allow_fewer_categories` (C19).
 
     Log loss is compared on rows whose category both cover, with the probabilities of each model
     scaled to the categories both cover: a model is not punished for knowing one more. Who is in
     the population, and who is unseen (`splits.unseen_by`), is for the caller to select.
     """
+    margins = margins or Margins()
     lost = [code for code in champion.classes if code not in challenger.classes]
     shared = [code for code in champion.classes if code in challenger.classes]
-    outcome = frame["severity"].to_numpy(dtype=object)
-    comparable = np.isin(outcome.astype(str), [code.value for code in shared])
+    outcome = frame["severity"].to_numpy(dtype=object).astype(str)
+    comparable = np.isin(outcome, [code.value for code in shared])
+    rows, count = frame[comparable], int(comparable.sum())
     figures: dict[str, Any] = {
         "rows": len(frame),
-        "compared": int(comparable.sum()),
+        "compared": count,
         "not_covered_by_both": int((~comparable).sum()),
-        "minimum": minimum,
+        "minimum": margins.minimum,
+        "margins": asdict(margins),
         "lost_categories": [code.value for code in lost],
         "champion": champion.facts.version,
         "challenger": challenger.facts.version,
     }
-    if lost and not allow_fewer_categories:
-        names = ", ".join(lost)
-        return GateDecision(
-            False,
-            REFUSED,
-            f"Refused: the challenger does not cover {names}, which the champion does; "
-            "--allow-fewer-categories accepts that.",
-            figures,
-        )
-    if len(shared) < 2:
-        return GateDecision(
-            False, REFUSED, "Refused: the two models share fewer than two categories.", figures
-        )
-    count = int(comparable.sum())
-    if count < minimum:
-        return GateDecision(
-            False,
-            NOT_ENOUGH,
-            f"Not enough to decide: {count} outcomes of patients neither model has learnt from, "
-            f"{minimum} are needed; the champion stays.",
-            figures,
-        )
-    rows = frame[comparable]
-    loss = [_losses(scorer, rows, shared) for scorer in (champion, challenger)]
-    acute = rows["severity"].to_numpy(dtype=object).astype(str) == Severity.ACUTE.value
-    figures["acute_cases"] = int(acute.sum())
-    judged = Severity.ACUTE in shared
-    if judged and not acute.any():
-        return GateDecision(
-            False,
-            NOT_ENOUGH,
-            "Not enough to decide: no acute case among the outcomes; the champion stays.",
-            figures,
-        )
-    gain = np.zeros(count)
-    if judged:
-        flags = _flags(champion, challenger, rows)
-        figures["flag_rate"] = float(flags[0].mean())
-        for name, flagged in zip(("champion", "challenger"), flags, strict=True):
-            figures[f"sensitivity_{name}"] = float(flagged[acute].mean())
-        gain = (flags[1] - flags[0]) * acute
-    patient = pd.factorize(patient_keys(rows))[0]
-    worse, better = _bounds(patient, loss[1] - loss[0], gain, acute, replicates, seed)
-    figures |= {
-        "log_loss_champion": float(loss[0].mean()),
-        "log_loss_challenger": float(loss[1].mean()),
-        "log_loss_difference_upper": worse,
-        "margin_log_loss": margin_log_loss,
-        "margin_sensitivity": margin_sensitivity,
-    }
-    if judged:
-        figures["sensitivity_difference_lower"] = better
-    return _judge(figures, judged, margin_log_loss, margin_sensitivity)
-
-
-def _judge(
-    figures: dict[str, Any], judged: bool, margin_log_loss: float, margin_sensitivity: float
-) -> GateDecision:
-    worse = figures["log_loss_difference_upper"]
-    change = figures["log_loss_challenger"] - figures["log_loss_champion"]
-    loss = (
-        f"log loss {figures['log_loss_challenger']:.4f} against "
-        f"{figures['log_loss_champion']:.4f} (difference {change:+.4f}, at most {worse:+.4f} with "
-        f"95 % confidence, allowed {margin_log_loss:+.4f})"
-    )
-    sensitivity, keeps = "acute is not covered by both and was not compared", True
-    if judged:
-        lower = figures["sensitivity_difference_lower"]
-        keeps = lower >= -margin_sensitivity
-        sensitivity = (
-            f"sensitivity for acute {figures['sensitivity_challenger']:.3f} against "
-            f"{figures['sensitivity_champion']:.3f} with {figures['flag_rate']:.1%} flagged "
-            f"(difference at least {lower:+.3f}, allowed {-margin_sensitivity:+.3f})"
-        )
-    promote = worse <= margin_log_loss and keeps
-    verdict = "Not inferior" if promote else "Refused"
-    reason = f"{verdict} on {figures['compared']} outcomes: {loss}; {sensitivity}."
-    return GateDecision(promote, PROMOTE if promote else REFUSED, reason, figures)
-
-
-def _losses(scorer: Scorer, rows: pd.DataFrame, shared: list[Severity]) -> FloatArray:
-    """Log loss of each row, given that it is one of the shared categories, nat."""
-    probabilities = scorer.probabilities(rows)[:, [scorer.classes.index(code) for code in shared]]
-    position = {code.value: i for i, code in enumerate(shared)}
-    true = [position[str(code)] for code in rows["severity"]]
-    given = probabilities[np.arange(len(rows)), true] / probabilities.sum(axis=1)
-    return np.asarray(-np.log(np.maximum(given, _SMALLEST_PROBABILITY)), dtype=np.float64)
-
-
-def _flags(champion: Scorer, challenger: Scorer, rows: pd.DataFrame) -> list[FloatArray]:
-    """How far each row is flagged as acute by each model, at the champion's flag rate.
-
-    Where the last place is shared by several rows of the challenger, each is flagged in part, so
-    that the rates are equal to the last row.
-    """
-    score = [
-        scorer.probabilities(rows)[:, scorer.classes.index(Severity.ACUTE)]
-        for scorer in (champion, challenger)
+    answered = answers(champion, challenger, rows, timer, seed)
+    found = [
+        _categories(lost, shared, allow_fewer_categories),
+        _outcomes(count, margins.minimum),
+        _latency(answered, margins),
+        _explanation(answered, challenger),
     ]
-    first = (score[0] >= champion.facts.thresholds[Severity.ACUTE]).astype(np.float64)
-    places = int(first.sum())
-    second = np.zeros(len(rows))
-    if places:
-        last = np.sort(score[1])[-places]
-        above, tied = score[1] > last, score[1] == last
-        second[above] = 1.0
-        second[tied] = (places - above.sum()) / tied.sum()
-    return [first, second]
+    if all(gate.passed for gate in found[:2]):
+        pair = Pair.of(champion, challenger, rows, shared, past)
+        found += pair.judge(margins, replicates, seed)
+        found.append(_rare_floor(champion, challenger, rows, pair.places))
+        figures["acute_cases"] = int(pair.acute_cases.sum())
+    return _decide(found, figures)
 
 
-def _bounds(
-    patient: NDArray[np.intp],
-    loss_difference: FloatArray,
-    gain: FloatArray,
-    acute: NDArray[np.bool_],
-    replicates: int,
-    seed: int,
-) -> tuple[float, float]:
-    """Upper bound of the mean loss difference and lower bound of the sensitivity difference."""
-    patients = int(patient.max()) + 1
-    sums = np.column_stack(
-        [
-            np.bincount(patient, weights=values, minlength=patients)
-            for values in (np.ones(len(patient)), loss_difference, acute.astype(float), gain)
-        ]
+def _decide(found: Sequence[Gate], figures: dict[str, Any]) -> GateDecision:
+    """All gates in order, and what follows from them."""
+    by_name = {gate.name: gate for gate in found}
+    gates = tuple(
+        by_name.get(name, Gate(name, None, "Not judged: the models could not be compared."))
+        for name in TITLES
     )
-    generator = np.random.default_rng(seed)
-    drawn = np.empty((replicates, sums.shape[1]))
-    for i in range(replicates):
-        chosen = generator.integers(0, patients, patients)
-        drawn[i] = np.bincount(chosen, minlength=patients) @ sums
-    worse = float(np.quantile(drawn[:, 1] / drawn[:, 0], _ONE_SIDED))
-    holds = drawn[:, 2] > 0
-    if not holds.any():
-        return worse, -1.0
-    return worse, float(np.quantile(drawn[holds, 3] / drawn[holds, 2], 1.0 - _ONE_SIDED))
+    for gate in gates:
+        figures |= {key: value for key, value in gate.figures.items() if key != "by_category"}
+    refused = [gate for gate in gates if gate.passed is False]
+    sensitivity = by_name.get("sensitivity")
+    no_acute = sensitivity is not None and sensitivity.figures.get("no_acute_case", False)
+    if by_name["categories"].passed is False:
+        return GateDecision(False, REFUSED, f"Refused: {clause(refused[0])}.", figures, gates)
+    if by_name["outcomes"].passed is None:
+        return GateDecision(False, NOT_ENOUGH, by_name["outcomes"].sentence, figures, gates)
+    if no_acute:
+        assert sensitivity is not None  # noqa: S101  # it said so
+        return GateDecision(False, NOT_ENOUGH, sensitivity.sentence, figures, gates)
+    told = [by_name["log_loss"], by_name["sensitivity"]]
+    if refused:
+        told = [told[0], *(gate for gate in refused if gate is not told[0])]
+    verdict = "Refused" if refused else "Not inferior"
+    why = "; ".join(clause(gate) for gate in told)
+    reason = f"{verdict} on {figures['compared']} outcomes: {why}."
+    return GateDecision(not refused, REFUSED if refused else PROMOTE, reason, figures, gates)
+
+
+def _categories(lost: Sequence[Severity], shared: Sequence[Severity], allowed: bool) -> Gate:
+    names = ", ".join(lost)
+    figures = {"lost_categories": [code.value for code in lost]}
+    if lost and not allowed:
+        sentence = (
+            f"The challenger does not cover {names}, which the champion does; "
+            "--allow-fewer-categories accepts that."
+        )
+        return Gate("categories", False, sentence, figures)
+    if len(shared) < 2:
+        sentence = "The two models share fewer than two categories."
+        return Gate("categories", False, sentence, figures)
+    sentence = "The challenger covers every category of the champion."
+    if lost:
+        sentence = f"That {names} is not covered any more was allowed."
+    return Gate("categories", True, sentence, figures)
+
+
+def _outcomes(count: int, minimum: int) -> Gate:
+    if count < minimum:
+        sentence = (
+            f"Not enough to decide: {count} outcomes of patients neither model has learnt from, "
+            f"{minimum} are needed; the champion stays."
+        )
+        return Gate("outcomes", None, sentence)
+    return Gate("outcomes", True, f"{count} outcomes of patients neither model has learnt from.")
+
+
+def _rare_floor(champion: Scorer, challenger: Scorer, rows: pd.DataFrame, places: int) -> Gate:
+    """Whether rare diseases are found as often, at the share the champion flags as acute."""
+    if not 0 < places < len(rows):
+        return Gate("rare_floor", None, "Not judged: the champion flags no share as acute.")
+    found = rare_floor(champion, challenger, rows, flag_rate=places / len(rows))
+    figures = {
+        "rare_cases": found.cases,
+        "rare_sensitivity_champion": found.champion,
+        "rare_sensitivity_challenger": found.challenger,
+    }
+    return Gate("rare_floor", found.holds, found.sentence, figures)
+
+
+def _latency(answered: Answers, margins: Margins) -> Gate:
+    """Median and 95th percentile of the time of an answer."""
+    if not len(answered.challenger_ms):
+        return Gate("latency", None, "Not judged: no answer was timed.")
+    old, new = (float(np.median(ms)) for ms in (answered.champion_ms, answered.challenger_ms))
+    slowest = float(np.quantile(answered.challenger_ms, 0.95))
+    allowed = max(margins.latency_ratio * old, FAST_ENOUGH_MS)
+    sentence = (
+        f"An answer takes {new:.2f} ms (median; the champion {old:.2f}, allowed {allowed:.2f}) and "
+        f"at most {slowest:.2f} ms in 95 of 100 (allowed {margins.latency_ms:g})."
+    )
+    figures = {
+        "latency_rows": answered.rows,
+        "latency_ms_champion": old,
+        "latency_ms_challenger": new,
+        "latency_ms_p95": slowest,
+    }
+    return Gate("latency", new <= allowed and slowest <= margins.latency_ms, sentence, figures)
+
+
+def _explanation(answered: Answers, challenger: Scorer) -> Gate:
+    kind = challenger.artefact.estimator.kind
+    if not answered.rows:
+        return Gate("explanation", None, "Not judged: there is no row to explain.")
+    figures = {"explained_rows": answered.rows, "explanation_error": answered.inexact}
+    if answered.inexact is None or answered.inexact > EXACT:
+        sentence = f"The reasons of this {kind} model do not add up to what it predicts."
+        return Gate("explanation", False, sentence, figures)
+    sentence = f"The reasons of this {kind} model add up to what it predicts."
+    return Gate("explanation", True, sentence, figures)

@@ -9,6 +9,7 @@ import pytest
 from model.features import FeatureRow
 from model.scorer import Scorer
 from model.severity import Severity
+from model.training.gate_records import Margins
 from model.training.gates import compare
 from model.training.run import DataDescription, TrainingResult, train
 from model.training.simulation import simulate_cohort
@@ -57,7 +58,7 @@ def test_retraining_with_new_rows_is_compared_on_patients_neither_has_seen(
         parts = split(frame)
         learnt = frame["patient_id"][np.isin(parts.part, ("train", "tuning", "calibration"))]
         assert not set(learnt) & set(both["patient_id"][unseen])
-    decision = compare(*models, both[unseen], seed=1, replicates=200, minimum=500)
+    decision = compare(*models, both[unseen], seed=1, replicates=200, margins=Margins(minimum=500))
     assert decision.promote
     assert decision.figures["compared"] == unseen.sum()
 
