@@ -172,6 +172,25 @@ class Settings(BaseSettings):
     gate_latency_ms: float = Field(
         50.0, gt=0, description="95th percentile of the time of an answer that it may have, ms."
     )
+    floor_acute_sensitivity: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Sensitivity for acute illness below which an alert is raised. Floors block no "
+        "better model.",
+    )
+    floor_acute_ppv: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Positive predictive value for acute illness below which an alert is raised.",
+    )
+    floor_macro_auroc: float | None = Field(
+        None,
+        ge=0.5,
+        le=1,
+        description="Mean AUROC of the categories below which an alert is raised.",
+    )
 
     @field_validator("time_zone")
     @classmethod

@@ -86,3 +86,7 @@ def _print(report: "EvaluationReport", *, include_open: bool) -> None:
             typer.echo(f"Fewer than {report.minimum}: too few for figures (CDS_MINIMUM_OUTCOMES).")
         else:
             typer.echo("\n" + as_text(version.metrics))
+        for figure in report.floors.get(version.version, ()):
+            typer.echo(f"Floor: {figure}.")
+    if report.alerts:
+        typer.echo("\nOpen alerts:\n" + "\n".join(report.alerts))

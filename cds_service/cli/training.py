@@ -135,6 +135,9 @@ def _print(report: "TrainReport", row_report: Path | None) -> None:
             report.cleaning.entries().to_csv(row_report, index=False)
             typer.echo(f"What was done to each row: {row_report}\n")
     typer.echo(as_text(report.result) + "\n")
+    for figure in report.result.report["floors"]:
+        typer.echo(f"Floor: {figure}.")
+    typer.echo(report.result.report["held_out"]["said"])
     typer.echo(f"Model version {report.version}. {report.why}")
 
 
@@ -157,6 +160,7 @@ def retrain(
     It replaces the champion only if it is shown not to be worse on patients neither learnt from.
     """
     from cds_service.services.retraining import RetrainingService
+    from model.training.gate_records import gates_as_text
 
     context = ProcessContext.create(load_settings())
     check(context.engine)
@@ -172,6 +176,10 @@ def retrain(
         )
     for note in report.notes:
         typer.echo(f"Note: {note}")
+    typer.echo(gates_as_text(report.gates))
+    for figure in report.floors:
+        typer.echo(f"Floor: {figure}.")
+    typer.echo(str(report.looks))
     typer.echo(f"Model version {report.version}: {report.reason}")
     typer.echo(
         f"Version {report.champion} is live."

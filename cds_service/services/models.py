@@ -1,7 +1,7 @@
 """The life of a model: registered, promoted, rolled back; every step audited."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from cds_service.context import Clock
 from cds_service.errors import ServiceError
 from cds_service.logs import LOGGER
+from cds_service.services.floors import floor_figures, raise_alerts
+from cds_service.services.looks import Purpose, look
 from cds_service.services.model_reports import keep_report, report_folder
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.look_store import LookStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 from model.errors import ArtefactError
@@ -22,6 +25,9 @@ from model.scorer import Scorer
 from model.severity import Severity
 from model.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 from model.training.run import TrainingResult
+
+COMPARISONS = ("retrain", "compare")
+"""Kinds of evaluations that hold the decision of the gates."""
 
 
 class ModelRuleError(ServiceError):
@@ -47,13 +53,16 @@ class ModelService:
         actor: str,
         note: str,
         history_id: str | None,
-        looks: int | None = None,
+        purpose: Purpose = "train",
     ) -> str:
         """Record a trained artefact, in MLflow and here, with its report; returns its version.
 
-        `looks` is how often its held-out part was looked at, for the report; `None`: not counted.
+        With it goes the look at its held-out part and alerts for figures below a floor; both are
+        added to `result.report` (`held_out`, `floors`).
         """
         at = self._clock()
+        report = result.report
+        figures = floor_figures(self._settings, report["metrics"])
         version = self._registry.register(result, at=at)
         row = {
             "version": version,
@@ -65,7 +74,7 @@ class ModelService:
             "created_by": actor,
             "note": note,
             "history_id": history_id,
-            "metrics": {"held_out": result.report["metrics"]},
+            "metrics": {"held_out": report["metrics"], "held_out_part": report["held_out"]},
         }
         try:
             with self._engine.begin() as connection:
@@ -73,18 +82,27 @@ class ModelService:
                 AuditStore(connection).add(
                     at=at, actor=actor, action="register", object_type="model", object_id=version
                 )
+                looks = look(
+                    connection,
+                    report["held_out"],
+                    at=at,
+                    actor=actor,
+                    purpose=purpose,
+                    model_version=version,
+                )
+                raise_alerts(connection, figures, at=at, found_by=purpose, model_version=version)
         except IntegrityError:
             raise ModelRuleError(
                 f"MLflow counts this model as version {version}, which the database has already: "
                 "the two do not belong together (CDS_MLFLOW_TRACKING_URI, CDS_DATABASE_URL)."
             ) from None
-        self._keep_report(version, result, at, looks)
+        report["held_out"] |= looks.as_json() | {"said": str(looks)}
+        report["floors"] = [str(figure) for figure in figures]
+        self._keep_report(version, result, at, looks.before + 1)
         self._follow(CHALLENGER, version)
         return version
 
-    def _keep_report(
-        self, version: str, result: TrainingResult, at: datetime, looks: int | None
-    ) -> None:
+    def _keep_report(self, version: str, result: TrainingResult, at: datetime, looks: int) -> None:
         """Write the report of a version; a model without one is no less registered."""
         folder = report_folder(self._settings, version)
         try:
@@ -96,6 +114,27 @@ class ModelService:
             )
         except RegistryError as error:
             LOGGER.warning("%s It is kept in the data folder.", error)
+
+    def log_comparison(self, version: str, comparison: Mapping[str, Any]) -> None:
+        """Add a comparison to the run of a version; the database has it already."""
+        try:
+            self._registry.log_comparison(version, comparison, at=self._clock())
+        except RegistryError as error:
+            LOGGER.warning("%s Nothing else depends on it.", error)
+
+    def comparisons(self, version: str) -> list[dict[str, Any]]:
+        """Comparisons of a version as challenger, newest first: `at` and the decision."""
+        with reading(self._engine) as connection:
+            return [
+                {"at": row["at"], "kind": row["kind"]} | row["result"]
+                for row in ModelStore(connection).evaluations(version)
+                if row["kind"] in COMPARISONS and "gates" in row["result"]
+            ]
+
+    def looks(self, version: str) -> list[dict[str, Any]]:
+        """Looks taken at held-out rows for a version, oldest first."""
+        with reading(self._engine) as connection:
+            return LookStore(connection).of_version(version)
 
     def versions(self) -> list[dict[str, Any]]:
         """Every version, oldest first, with `live` true for the champion."""

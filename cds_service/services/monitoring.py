@@ -1,7 +1,7 @@
 """Evaluation of what was predicted against what became known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from cds_service.context import ProcessContext
+from cds_service.services.floors import FloorFigure, floor_figures, raise_alerts
 from cds_service.services.labelled import labelled
 from cds_service.services.outcomes import OutcomeService
+from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
@@ -51,6 +53,10 @@ class EvaluationReport:
     """Assessments with outcome whose card was shown (C18)."""
     suppressed: Mapping[str, int]
     """Answers without a card, by reason (C12)."""
+    floors: Mapping[str, tuple[FloorFigure, ...]]
+    """By version, its figures that have a floor at this site."""
+    alerts: tuple[str, ...] = ()
+    """What is open, of every kind, oldest first."""
 
 
 class MonitoringService:
@@ -88,13 +94,18 @@ class MonitoringService:
             readings=_readings(found.frame, found.unverified),
             shown=int(found.frame["card_shown"].sum()) if len(found.frame) else 0,
             suppressed=suppressed,
+            floors={
+                one.version: floor_figures(self._context.settings, as_records(one.metrics))
+                for one in versions
+            },
         )
-        self._keep(report, actor=actor, since=since, include_open=include_open)
-        return report
+        alerts = self._keep(report, actor=actor, since=since, include_open=include_open)
+        return replace(report, alerts=alerts)
 
     def _keep(
         self, report: EvaluationReport, *, actor: str, since: datetime | None, include_open: bool
-    ) -> None:
+    ) -> tuple[str, ...]:
+        """Store the figures and raise alerts; returns the alerts that are open then."""
         at = self._context.clock()
         common: dict[str, Any] = {
             "counts": dict(report.counts),
@@ -124,6 +135,8 @@ class MonitoringService:
                         "result": result,
                     }
                 )
+            for name, figures in report.floors.items():
+                raise_alerts(connection, figures, at=at, found_by="evaluate", model_version=name)
             AuditStore(connection).add(
                 at=at,
                 actor=actor,
@@ -131,6 +144,10 @@ class MonitoringService:
                 object_type="model",
                 object_id="all",
                 detail=common,
+            )
+            return tuple(
+                f"{alert['at']:%Y-%m-%d %H:%M}  {alert['message']}"
+                for alert in AlertStore(connection).unresolved()
             )
 
 

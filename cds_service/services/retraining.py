@@ -1,17 +1,18 @@
 """Retraining: a challenger on history and confirmed outcomes, held against the champion."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 import pandas as pd
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
-from cds_service.services.comparing import margins_of
+from cds_service.services.code_version import code_version
+from cds_service.services.comparing import Comparing, Comparison, stored
 from cds_service.services.labelled import labelled
+from cds_service.services.looks import Looks
 from cds_service.services.models import ModelService
 from cds_service.services.outcomes import OutcomeService
 from cds_service.services.training import TrainingService
@@ -21,10 +22,9 @@ from cds_service.storage.session import reading
 from model.scorer import Scorer
 from model.severity import Severity
 from model.training.design import TrainingSettings
-from model.training.gates import compare
 from model.training.run import DataDescription, train
 from model.training.selection import eligible_rows
-from model.training.splits import HELD_OUT, split, unseen_by
+from model.training.splits import HELD_OUT, split
 
 Progress = Callable[[str, float], None]
 
@@ -39,6 +39,12 @@ class RetrainReport:
     promoted: bool
     reason: str
     notes: tuple[str, ...]
+    gates: tuple[Mapping[str, Any], ...]
+    """Every gate, as `GateDecision.as_json` has it."""
+    looks: Looks
+    """At the rows of the comparison."""
+    floors: tuple[str, ...]
+    """The challenger's figures that have a floor, in words."""
 
 
 class RetrainingService:
@@ -48,6 +54,7 @@ class RetrainingService:
         self._context = context
         self._training = TrainingService(context.engine, context.settings, context.clock)
         self._models = self._training.models
+        self._comparing = Comparing(context, self._training)
 
     def retrain(
         self,
@@ -99,26 +106,30 @@ class RetrainingService:
                 simulated=False,
                 description=f"{len(history)} rows of history and {len(confirmed.frame)} outcomes.",
                 label_version=self._context.terminology.label_version,
+                sources=champion.artefact.attributes["sources"] if len(history) else {},
+                code_version=code_version(),
             ),
             progress=lambda step, share: progress(step, 0.05 + 0.85 * share),
             with_study=with_report,
         )
         version = self._models.register(
-            result, actor=actor, note="retrain", history_id=row["history_id"]
+            result, actor=actor, note="retrain", history_id=row["history_id"], purpose="retrain"
         )
         progress("comparing with the champion", 0.92)
         challenger = ModelService.load(self._models.version(version))
-        decision = compare(
-            champion,
-            challenger,
-            _unseen(
-                eligible_rows(frame, design, simulated=False).frame, champion, row["created_at"]
-            ),
+        eligible = eligible_rows(frame, design, simulated=False).frame.reset_index(drop=True)
+        comparison = self._comparing.compare(
+            row,
+            self._models.version(version),
+            eligible,
+            # The held-out part is none the challenger learnt from.
+            split(eligible).rows(HELD_OUT)
+            & self._comparing.unseen_by_version(eligible, row, champion),
             seed=seed,
-            margins=margins_of(self._context.settings),
-            timer=time.perf_counter,
             allow_fewer_categories=allow_fewer_categories,
+            scorers=(champion, challenger),
         )
+        decision = comparison.decision
         reason = decision.reason
         if decision.promote and promote:
             self._models.promote(
@@ -129,17 +140,50 @@ class RetrainingService:
             )
         elif decision.promote:
             reason = f"{reason} Held as challenger (--no-promote)."
+        looks = self._keep(version, comparison, reason, confirmed.counts, actor)
+        promoted = decision.promote and promote
+        left_out = (
+            ("The history of the champion was labelled by other rules, so it was not learnt from.",)
+            if row["history_id"] is not None and not len(history)
+            else ()
+        )
+        outcomes = f"Outcomes: {_words(confirmed.counts)}."
+        notes = (outcomes, *left_out, *comparison.notes, *result.report["notes"])
+        live = version if promoted else str(row["version"])
+        return RetrainReport(
+            version,
+            live,
+            promoted,
+            reason,
+            notes,
+            tuple(decision.as_json()["gates"]),
+            looks,
+            tuple(map(str, comparison.floors)),
+        )
+
+    def _keep(
+        self,
+        version: str,
+        comparison: Comparison,
+        reason: str,
+        counts: Mapping[str, int],
+        actor: str,
+    ) -> Looks:
+        """The comparison with the look it took, and in MLflow with the version's run."""
+        at = self._context.clock()
+        outcome = comparison.decision.outcome
         with self._context.engine.begin() as connection:
-            at = self._context.clock()
+            looks = self._comparing.keep(
+                connection, comparison, at=at, actor=actor, purpose="retrain"
+            )
+            result = stored(comparison, looks) | {"reason": reason, "counts": dict(counts)}
             ModelStore(connection).add_evaluation(
                 {
                     "id": str(uuid4()),
                     "at": at,
                     "kind": "retrain",
                     "model_version": version,
-                    "result": decision.figures
-                    | {"outcome": decision.outcome, "reason": reason}
-                    | {"counts": dict(confirmed.counts)},
+                    "result": result,
                 }
             )
             AuditStore(connection).add(
@@ -148,32 +192,10 @@ class RetrainingService:
                 action="retrain",
                 object_type="model",
                 object_id=version,
-                detail={"outcome": decision.outcome, "reason": reason},
+                detail={"outcome": outcome, "reason": reason},
             )
-        promoted = decision.promote and promote
-        left_out = (
-            ("The history of the champion was labelled by other rules, so it was not learnt from.",)
-            if row["history_id"] is not None and not len(history)
-            else ()
-        )
-        outcomes = f"Outcomes: {_words(confirmed.counts)}."
-        notes = (outcomes, *left_out, *result.report["notes"])
-        live = version if promoted else str(row["version"])
-        return RetrainReport(version, live, promoted, reason, notes)
-
-
-def _unseen(frame: pd.DataFrame, champion: Scorer, created_at: datetime) -> pd.DataFrame:
-    """Held-out rows of patients neither model has learnt from.
-
-    A champion whose history had no times cannot have learnt from what was recorded after it was
-    made.
-    """
-    rows = split(frame).rows(HELD_OUT)
-    if not champion.facts.simulated:
-        # The held-out part is none the challenger learnt from; the champion's own training rows
-        # are told by hash and by time. The simulated starter learnt from nobody real.
-        rows &= unseen_by(frame, [champion.trained_through or created_at])
-    return frame[rows]
+        self._models.log_comparison(version, result)
+        return looks
 
 
 def _design(champion: Scorer, seed: int) -> TrainingSettings:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from cds_service.context import Clock
 from cds_service.errors import ServiceError
 from cds_service.security.secrecy import Secrecy
+from cds_service.services.code_version import code_version
 from cds_service.services.models import ModelRuleError, ModelService
 from cds_service.services.rare_cases import without_rejected
 from cds_service.services.site_terminology import site_terminology
@@ -93,6 +94,7 @@ class TrainingService:
                 simulated=True,
                 description="Simulated patients, built from published physiology.",
                 label_version=LABEL_RULE_VERSION,
+                code_version=code_version(),
             ),
             progress=progress,
             with_study=with_report,
@@ -133,6 +135,7 @@ class TrainingService:
                 label_version=history.label_version or self.label_version,
                 sources={history.path.name: raw.sha256},
                 cleaning=cleaned.report.to_dict(),
+                code_version=code_version(),
             ),
             progress=lambda step, share: progress(step, 0.05 + 0.95 * share),
             with_study=with_report,
@@ -225,14 +228,16 @@ class TrainingService:
             )
         return identifier
 
-    def history_frame(self, history_id: str) -> pd.DataFrame:
+    def history_frame(self, history_id: str, *, any_rules: bool = False) -> pd.DataFrame:
         """Cleaned rows of a history file made by the present label rules, else none (C17).
+
+        With `any_rules` in any case: whom a model has learnt from does not depend on the rules.
 
         Raises `ServiceError` if the stored rows are gone or were changed.
         """
         with self._engine.connect() as connection:
             row = ModelStore(connection).history(history_id)
-        if row["label_version"] != self.label_version:
+        if row["label_version"] != self.label_version and not any_rules:
             return pd.DataFrame()
         path = Path(row["location"])
         if not path.is_file() or sha256(path.read_bytes()).hexdigest() != row["sha256"]:

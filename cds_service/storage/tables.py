@@ -352,7 +352,7 @@ class EvaluationRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     at: datetime = Field(sa_type=UTCDateTime)
     kind: str
-    """`evaluate` or `retrain`."""
+    """`evaluate`, `retrain` or `compare`."""
     model_version: str | None = None
     result: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from model.features import EXTRA_INPUTS, extra_inputs_of
 from model.severity import SEVERITIES, Severity
 from model.training.design import TrainingSettings
+from model.training.fingerprints import content_sha256, held_out_record
 from model.training.people import people
 from model.training.rows import LEARNT_FROM, Rows
 from model.training.selection import Eligible
@@ -71,6 +72,8 @@ def counts_and_notes(
         "held_out_from": None if parts.cutoff is None else parts.cutoff.isoformat(),
         "rows_without_patient": parts.rows_without_patient,
         "people": people(eligible),
+        "held_out": held_out_record(eligible.frame, parts.rows(HELD_OUT), parts.cutoff),
+        "data_sha256": content_sha256(eligible.frame),
         "notes": notes,
     }
 
@@ -122,6 +125,7 @@ def attributes(
         "rows_of_missing_categories": report["rows_of_missing_categories"],
         "patients": report["patients"],
         "people": report["people"],
+        "data_sha256": report["data_sha256"],
         "extra_inputs": report["extra_inputs"],
         "notes": report["notes"],
         "cleaning": dict(data.cleaning),

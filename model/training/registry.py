@@ -8,11 +8,14 @@ address names another: MLflow's telemetry is switched off before it loads.
 import json
 import logging
 import os
+import platform
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,12 @@ MODEL_NAME = "disease-severity"
 CHAMPION, CHALLENGER = "champion", "challenger"
 _LONGEST_PARAMETER = 6_000
 _ARTEFACT = "artefact"
+_PROVENANCE = "provenance.json"
+_PACKAGES = (
+    *("cds-service", "numpy", "pandas", "scipy", "scikit-learn", "imbalanced-learn", "optuna"),
+    *("xgboost", "xgboost-cpu", "lightgbm", "mlflow-skinny"),
+)
+"""What decides the numbers of a model, by the names of the distributions."""
 _SQLITE = "sqlite:///"
 
 
@@ -72,6 +81,10 @@ class Registry:
             run = self._client.create_run(self._experiment, start_time=moment)
             self._log(run.info.run_id, result.metrics, moment, _parameters(result))
             self._client.log_artifacts(run.info.run_id, str(result.path), _ARTEFACT)
+            origin = provenance(result)
+            self._client.log_dict(run.info.run_id, origin, _PROVENANCE)
+            for name in ("data_sha256", "code_version", "label_version"):
+                self._client.set_tag(run.info.run_id, name, str(origin[name]))
             self._client.set_terminated(run.info.run_id, end_time=moment)
             version = self._client.create_model_version(
                 MODEL_NAME,
@@ -116,6 +129,26 @@ class Registry:
             run_id = self._client.get_model_version(MODEL_NAME, version).run_id
             self._client.log_artifacts(run_id, str(folder), "report")
 
+    def log_comparison(self, version: str, comparison: Mapping[str, Any], *, at: datetime) -> None:
+        """Add what the gates said (`GateDecision.as_json`) to the run of a version.
+
+        The whole goes into a file of its own time; the outcome and each gate (1 passed, 0
+        refused; none where it was not judged) beside it. Raises `RegistryError`.
+        """
+        with _quiet(f"The comparison of version {version} cannot be recorded"):
+            from mlflow.entities import Metric as LoggedMetric
+
+            run_id = self._client.get_model_version(MODEL_NAME, version).run_id
+            moment = _milliseconds(at)
+            self._client.log_dict(run_id, dict(comparison), f"comparisons/{moment}.json")
+            self._client.set_tag(run_id, "gates", str(comparison["outcome"]))
+            gates = [
+                LoggedMetric(f"gate/{gate['name']}", float(gate["passed"]), moment, 0)
+                for gate in comparison["gates"]
+                if gate["passed"] is not None
+            ]
+            self._client.log_batch(run_id, gates)
+
     def _log(
         self,
         run_id: str,
@@ -157,6 +190,31 @@ def _flat(metrics: Sequence[Metric]) -> dict[str, float]:
                 found[name + suffix] = float(record[part])
         found[name + ".n"] = float(record["n"])
     return found
+
+
+def provenance(result: TrainingResult) -> dict[str, Any]:
+    """All that is needed to make the same model again, JSON types."""
+    artefact = result.scorer.artefact
+    attributes = artefact.attributes
+    kept = ("data_sha256", "sources", "code_version", "label_version", "seed", "trained_through")
+    return {
+        **{name: attributes[name] for name in kept},
+        "held_out": result.report["held_out"],
+        "checksum": result.checksum,
+        "design": artefact.design,
+        "environment": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "packages": {name: _installed(name) for name in _PACKAGES},
+        },
+    }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return installed_version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _parameters(result: TrainingResult) -> dict[str, str]:

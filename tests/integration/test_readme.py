@@ -39,10 +39,11 @@ done
 """
 """What a reader's pause becomes: this machine may be busy with other tests."""
 
-# uuids, then instants, then versions as the card, the commands and /health/ready name them.
+# uuids, instants, days, then versions as the card, the commands and /health/ready name them.
 VARIES = (
     (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)"), "TIME"),
+    (re.compile(r"\(since \d{4}-\d\d-\d\d\)"), "(since DATE)"),
     (re.compile(r"(?i)(model |version |model_version\": ?\")\d+"), r"\1N"),
 )
 

@@ -1,21 +1,31 @@
 """The registry on SQLite: versions, aliases, metrics, and nothing said aloud."""
 
+import json
 import os
+import platform
+from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.metadata import version as version_of_package
 from pathlib import Path
 
 import pytest
 
+from model.training.fingerprints import content_sha256
+from model.training.gate_records import TITLES, Margins
+from model.training.gates import compare
 from model.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
-from model.training.run import TrainingResult
-from tests.support.artefacts import small_model
+from model.training.run import TrainingResult, train
+from tests.support.artefacts import DESCRIPTION, small_settings
+from tests.support.cohorts import small_cohort
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
-    return small_model(tmp_path_factory.mktemp("models"))
+    data = replace(DESCRIPTION, code_version="commit", sources={"history.csv": "5" * 64})
+    folder = tmp_path_factory.mktemp("models")
+    return train(small_cohort(2_500, 3), small_settings(), artefact_root=folder, data=data)
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +112,48 @@ def test_nothing_is_said_or_sent(
     from mlflow.telemetry.utils import is_telemetry_disabled
 
     assert is_telemetry_disabled()
+
+
+def test_a_run_can_be_made_again_from_what_is_kept(
+    registry: Registry, result: TrainingResult, place: Path
+) -> None:
+    version = registry.register(result, at=AT)
+    run_id = registry._client.get_model_version("disease-severity", version).run_id
+    path = next((place / "artefacts" / run_id).rglob("provenance.json"))
+    kept = json.loads(path.read_text())
+    frame = small_cohort(2_500, 3)
+    assert kept["data_sha256"] == content_sha256(frame)
+    assert kept["seed"] == 7
+    assert kept["design"] == result.scorer.artefact.design
+    assert kept["checksum"] == result.checksum
+    assert kept["held_out"]["rows"] == result.report["parts"]["held_out"]
+    for name in ("numpy", "pandas", "scipy", "scikit-learn", "lightgbm", "optuna"):
+        assert kept["environment"]["packages"][name] == version_of_package(name)
+    assert kept["environment"]["python"] == platform.python_version()
+    assert kept["environment"]["platform"]
+    assert kept["code_version"] == "commit"
+    assert kept["sources"] == {"history.csv": "5" * 64}
+    run = registry._client.get_run(run_id)
+    assert run.data.tags["data_sha256"] == kept["data_sha256"]
+    assert run.data.tags["code_version"] == "commit"
+
+
+def test_a_comparison_is_kept_with_the_run(
+    registry: Registry, result: TrainingResult, place: Path
+) -> None:
+    version = registry.register(result, at=AT)
+    scorer = result.scorer
+    frame = small_cohort(600, 5)
+    decision = compare(scorer, scorer, frame, seed=1, replicates=20, margins=Margins(minimum=100))
+    registry.log_comparison(version, decision.as_json(), at=AT)
+    run_id = registry._client.get_model_version("disease-severity", version).run_id
+    run = registry._client.get_run(run_id)
+    assert run.data.tags["gates"] == "promoted-ok"
+    assert run.data.metrics["gate/log_loss"] == 1.0
+    assert "gate/latency" not in run.data.metrics
+    (path,) = (place / "artefacts" / run_id).rglob("comparisons/*.json")
+    told = json.loads(path.read_text())
+    assert [gate["name"] for gate in told["gates"]] == list(TITLES)
+    assert told["reason"] == decision.reason
+    with pytest.raises(RegistryError, match="version 999"):
+        registry.log_comparison("999", decision.as_json(), at=AT)

@@ -1,0 +1,87 @@
+"""Hashes of rows: what they depend on, and that a held-out part rolls forward."""
+
+import numpy as np
+import pandas as pd
+
+from model.training.fingerprints import content_sha256, held_out_record
+from model.training.splits import HELD_OUT, split
+from tests.support.cohorts import small_cohort
+
+
+def _record(frame: pd.DataFrame) -> dict[str, object]:
+    parts = split(frame)
+    return held_out_record(frame, parts.rows(HELD_OUT), parts.cutoff)
+
+
+def test_the_order_of_rows_changes_neither_hash() -> None:
+    frame = small_cohort(400, 1, dated=True)
+    mixed = frame.sample(frac=1.0, random_state=3).reset_index(drop=True)
+    assert _record(mixed) == _record(frame)
+    assert content_sha256(mixed[reversed(mixed.columns)]) == content_sha256(frame)
+
+
+def test_readings_and_categories_are_content_and_no_part_of_a_fingerprint() -> None:
+    frame = small_cohort(400, 1, dated=True)
+    for name, value in (("heart_rate", 77.7), ("severity", "mild"), ("sex", None)):
+        changed = frame.copy()
+        row = changed.index[changed[name] != value][0]
+        changed.loc[row, name] = value
+        assert _record(changed) == _record(frame), name
+        assert content_sha256(changed) != content_sha256(frame), name
+
+
+def test_another_patient_or_time_is_another_part() -> None:
+    frame = small_cohort(400, 1, dated=True)
+    inside = np.flatnonzero(split(frame).rows(HELD_OUT))[0]
+    other = frame.copy()
+    other.loc[inside, "patient_id"] = "somebody else"
+    later = frame.copy()
+    later.loc[inside, "recorded_at"] += pd.Timedelta(seconds=1)
+    chosen = split(frame).rows(HELD_OUT)
+    found = {held_out_record(f, chosen, None)["fingerprint"] for f in (frame, other, later)}
+    assert len(found) == 3
+    assert {content_sha256(frame), content_sha256(other), content_sha256(later)} >= {
+        content_sha256(frame)
+    }
+    assert content_sha256(other) != content_sha256(frame) != content_sha256(later)
+
+
+def test_types_zones_and_empty_columns_change_nothing() -> None:
+    frame = small_cohort(50, 1, dated=True)
+    same = frame.assign(
+        recorded_at=frame["recorded_at"].dt.tz_convert("Europe/Madrid"),
+        severity=frame["severity"].astype(object),
+        rare_code=None,
+        abo_group=np.nan,
+    )
+    assert content_sha256(same) == content_sha256(frame)
+    assert _record(same)["fingerprint"] == _record(frame)["fingerprint"]
+
+
+def test_a_row_written_twice_is_another_content() -> None:
+    frame = small_cohort(50, 1)
+    twice = pd.concat([frame, frame.head(1)], ignore_index=True)
+    assert content_sha256(twice) != content_sha256(frame)
+
+
+def test_newer_rows_roll_the_held_out_part_forward() -> None:
+    old = small_cohort(600, 2, dated=True)
+    first = split(old)
+    newer = small_cohort(600, 3, dated=True)
+    newer["recorded_at"] += pd.Timedelta(days=1_000)
+    both = pd.concat([old, newer], ignore_index=True)
+    second = split(both)
+    records = [_record(old), _record(both)]
+    assert records[0]["fingerprint"] != records[1]["fingerprint"]
+    assert first.cutoff is not None
+    assert second.cutoff is not None
+    assert second.cutoff > old["recorded_at"].max() > first.cutoff
+    assert records[1]["from"] == second.cutoff.isoformat()
+    assert records[1]["rows"] == second.rows(HELD_OUT).sum()
+    held = set(both["patient_id"][second.rows(HELD_OUT)])
+    learnt = set(both["patient_id"][np.isin(second.part, ("train", "tuning", "calibration"))])
+    assert not held & learnt
+    # Rows that were held out are learnt from once newer ones have taken their place.
+    was_held = first.rows(HELD_OUT)
+    now = second.part[: len(old)][was_held]
+    assert {"train", "calibration"} <= set(now)
