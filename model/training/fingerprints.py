@@ -28,9 +28,9 @@ def held_out_record(
     The fingerprint is a SHA-256 over the sorted hashes of each row's patient key and time: it
     holds no reading, and the same rows in any order have the same.
     """
-    columns = [_texts(patient_keys(frame)[chosen])]
-    if "recorded_at" in frame:
-        columns.append(_times(frame["recorded_at"][chosen]))
+    # Undated rows are the same part whether or not there is a column for the dates of others.
+    times = frame["recorded_at"] if "recorded_at" in frame else pd.Series(pd.NaT, frame.index)
+    columns = [_texts(patient_keys(frame)[chosen]), _times(times[chosen])]
     return {
         "fingerprint": _of_rows("held out", columns),
         "rows": int(chosen.sum()),

@@ -85,3 +85,12 @@ def test_newer_rows_roll_the_held_out_part_forward() -> None:
     was_held = first.rows(HELD_OUT)
     now = second.part[: len(old)][was_held]
     assert {"train", "calibration"} <= set(now)
+
+
+def test_a_column_of_dates_that_is_empty_is_no_other_part() -> None:
+    frame = small_cohort(200, 4)
+    assert _record(frame.assign(recorded_at=pd.NaT)) == _record(frame)
+    dated = small_cohort(1, 5, dated=True).assign(patient_id="p-dated")
+    chosen = np.append(split(frame).rows(HELD_OUT), False)
+    both = pd.concat([frame, dated], ignore_index=True)
+    assert held_out_record(both, chosen, None) == _record(frame)
