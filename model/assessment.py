@@ -64,7 +64,7 @@ class ModelFacts:
     min_age: float
     max_age: float
     base_rates: Mapping[Severity, float]
-    """Share of each category among the rows the model was calibrated on."""
+    """Share of each category among the rows of its training and tuning parts."""
     missing_categories: tuple[Severity, ...]
     """Categories the history did not hold: no probability, never 0 (C19)."""
     coverage: float

@@ -1,5 +1,7 @@
 """`cds-service train` and `cds-service retrain`."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +20,7 @@ from cds_service.context import ProcessContext, now
 from cds_service.settings import load_settings
 from cds_service.storage.session import check, create_database_engine
 from model.features import EXTRA_INPUTS
-from model.severity import Severity
+from model.severity import SEVERITIES, Severity, parse_severity
 
 if TYPE_CHECKING:
     from cds_service.services.training import TrainReport
@@ -35,8 +37,10 @@ WithReport = Annotated[
 OF_HISTORY = (
     *("column", "time_column", "timezone", "source", "label_version", "row_report"),
     *("min_age", "max_age", "flag_rate", "extra_input", "seed"),
+    *("search", "trials", "search_minutes", "workers"),
 )
 """Options of `train` that mean nothing to the simulated patients."""
+OF_SEARCH = ("trials", "search_minutes", "workers")
 
 
 def train(  # every option is one the user types
@@ -58,8 +62,13 @@ def train(  # every option is one the user types
     min_age: Annotated[float, typer.Option(help="Youngest age of the population, a.")] = 18.0,
     max_age: Annotated[float, typer.Option(help="Oldest age of the population, a.")] = 110.0,
     flag_rate: Annotated[
-        float, typer.Option(help="Share of charts to flag as acute illness.")
-    ] = 0.05,
+        list[str] | None,
+        typer.Option(
+            metavar="[CATEGORY=]RATE",
+            help="Share of charts to flag, such as 0.05; of acute illness without a category, "
+            "whose default is 0.05. Repeatable.",
+        ),
+    ] = None,
     extra_input: Annotated[
         list[str] | None,
         typer.Option(
@@ -67,6 +76,23 @@ def train(  # every option is one the user types
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same data and seed, same model.")] = 20_260,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search", help="Compare every kind of model and remedy, and tune the best three."
+        ),
+    ] = False,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Sets of parameters to try for each way that is tuned.")
+    ] = 30,
+    search_minutes: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="End the search after so many minutes with what there is."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of the search; as many as processors by default."),
+    ] = None,
     allow_fewer_categories: AllowFewer = False,
     with_report: WithReport = True,
     if_none: Annotated[
@@ -79,13 +105,16 @@ def train(  # every option is one the user types
     """
     # Imported here, so that a serving process never loads what trains and evaluates.
     from cds_service.services.training import HistoryFile, TrainingService
-    from model.training.design import TrainingSettings
+    from model.training.design import BALANCINGS, ESTIMATORS, TrainingSettings
 
     if history is None:
-        _refuse_options_of_history(context)
+        _refuse_options(context, OF_HISTORY, "--history")
+    if not search:
+        _refuse_options(context, OF_SEARCH, "--search")
     if row_report is not None:
         require_folder(row_report)
     columns = parse_columns(column)
+    flag_rates = parse_flag_rates(flag_rate)
     settings = load_settings()
     engine = create_database_engine(settings.database)
     check(engine)
@@ -102,9 +131,13 @@ def train(  # every option is one the user types
             seed=seed,
             min_age=min_age,
             max_age=max_age,
-            flag_rates={Severity.ACUTE: flag_rate},
+            flag_rates=dict(TrainingSettings().flag_rates) | flag_rates,
             extra_inputs=tuple(extra_input or ()),
         )
+        if search:
+            design = replace(
+                design, estimators=ESTIMATORS, balancings=BALANCINGS, search=True, trials=trials
+            )
         file = HistoryFile(history, columns, time_column, timezone, source, label_version)
         with progress() as bar:
             report = service.train_history(
@@ -114,16 +147,36 @@ def train(  # every option is one the user types
                 progress=bar,
                 allow_fewer_categories=allow_fewer_categories,
                 with_report=with_report,
+                workers=workers or os.cpu_count() or 1,
+                search_minutes=search_minutes,
             )
     _print(report, row_report)
 
 
-def _refuse_options_of_history(context: typer.Context) -> None:
+def parse_flag_rates(given: list[str] | None) -> dict[Severity, float]:
+    """Flag rates by category; raises `typer.BadParameter`, also for one given twice."""
+    found: dict[Severity, float] = {}
+    for text in given or ():
+        name, equals, rate = text.rpartition("=")
+        category = parse_severity(name) if equals else Severity.ACUTE
+        try:
+            share = float(rate)
+        except ValueError:
+            raise typer.BadParameter(f"--flag-rate {text}: {rate} is not a number") from None
+        if category is None:
+            raise typer.BadParameter(f"--flag-rate {text}: categories are {', '.join(SEVERITIES)}")
+        if category in found:
+            raise typer.BadParameter(f"--flag-rate names {category} twice")
+        found[category] = share
+    return found
+
+
+def _refuse_options(context: typer.Context, names: tuple[str, ...], needs: str) -> None:
     """Raise `typer.BadParameter` for an option that would be passed over in silence."""
-    for name in OF_HISTORY:
+    for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"--{name.replace('_', '-')} needs --history")
+            raise typer.BadParameter(f"--{name.replace('_', '-')} needs {needs}")
 
 
 def _print(report: "TrainReport", row_report: Path | None) -> None:

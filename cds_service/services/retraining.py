@@ -21,7 +21,7 @@ from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 from model.scorer import Scorer
 from model.severity import Severity
-from model.training.design import TrainingSettings
+from model.training.design import TrainingSettings, Way
 from model.training.run import DataDescription, train
 from model.training.selection import eligible_rows
 from model.training.splits import HELD_OUT, split
@@ -199,8 +199,12 @@ class RetrainingService:
 
 
 def _design(champion: Scorer, seed: int) -> TrainingSettings:
-    """The champion's population, flag rates and inputs: a comparison of like with like."""
+    """The champion's population, flag rates and inputs: a comparison of like with like.
+
+    Its kind of model, remedy and parameters are among the candidates, whatever found them.
+    """
     design = champion.artefact.design
+    chosen = design.get("chosen")
     return TrainingSettings(
         seed=seed,
         min_age=design["min_age"],
@@ -208,6 +212,7 @@ def _design(champion: Scorer, seed: int) -> TrainingSettings:
         flag_rates={Severity(code): rate for code, rate in design["flag_rates"].items()},
         # A model from before there were any does not name them.
         extra_inputs=tuple(design.get("extra_inputs", ())),
+        known=() if chosen is None else (Way.of_json(chosen),),
     )
 
 

@@ -1,5 +1,6 @@
 """Training: the simulated starter, and models from history files."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -110,10 +111,13 @@ class TrainingService:
         progress: Progress,
         allow_fewer_categories: bool = False,
         with_report: bool = True,
+        workers: int = 1,
+        search_minutes: float | None = None,
     ) -> TrainReport:
         """Clean a history file, keep what is left of it for retraining, and train on it.
 
-        Raises `HistoryError` or `TrainingError`, in words for the user.
+        A search runs in `workers` processes and ends after `search_minutes`. Raises
+        `HistoryError` or `TrainingError`, in words for the user.
         """
         progress("reading history", 0.0)
         raw = read_history(
@@ -139,6 +143,8 @@ class TrainingService:
             ),
             progress=lambda step, share: progress(step, 0.05 + 0.95 * share),
             with_study=with_report,
+            workers=workers,
+            out_of_time=None if search_minutes is None else _after(search_minutes),
         )
         history_id = self._keep(cleaned.frame, history, cleaned.report, actor)
         return self._settle(
@@ -259,3 +265,9 @@ class TrainingService:
         if not reviews:
             return frame
         return without_rejected(frame, reviews, Secrecy(read_secret_keys(self._settings)))
+
+
+def _after(minutes: float) -> Callable[[], bool]:
+    """Whether so many minutes have passed since now."""
+    end = time.monotonic() + 60.0 * minutes
+    return lambda: time.monotonic() >= end

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.features import FloatArray
 from model.training.design import BALANCINGS, ESTIMATORS, Way
+from model.training.evaluating import FoldResult, Ground, Progress, Run
 from model.training.kinds import KINDS
 
 EXPLANATION = "its contributions cannot be exact within the time of an answer"
@@ -68,6 +69,27 @@ class Candidate:
         content = {"name": self.name} | asdict(self)
         content["parameters"] = dict(self.parameters)
         return content
+
+
+def evaluated(ground: Ground, ways: Sequence[Way], run: Run, progress: Progress) -> list[Tried]:
+    """The ways of which every fold could be evaluated."""
+    folds = range(ground.settings.folds)
+    results = run([(way, fold) for way in ways for fold in folds], progress)
+    return [
+        tried(ground, way, [results[way, fold] for fold in folds])
+        for way in ways
+        if all((way, fold) in results for fold in folds)
+    ]
+
+
+def tried(ground: Ground, way: Way, results: Sequence[FoldResult]) -> Tried:
+    """A way with what its folds, in order, came to."""
+    return Tried(
+        way,
+        ground.losses(results),
+        tuple(result.rounds for result in results if result.rounds is not None),
+        sum(result.seconds for result in results) / len(results),
+    )
 
 
 def choose(

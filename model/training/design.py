@@ -147,6 +147,10 @@ class TrainingSettings:
             "A category needs at least one patient for each fold.",
         )
         _require(1 <= self.max_rounds <= 1_000, "There must be 1 to 1,000 boosting rounds.")
+        _require(
+            any(name in QUICK_ESTIMATORS for name in self.estimators),
+            f"One of {', '.join(QUICK_ESTIMATORS)} must be compared: no other can be served.",
+        )
         _require(1 <= self.trials <= 1_000, "There must be 1 to 1,000 trials.")
         _require(self.threads >= 1, "There must be at least one thread.")
         _require(

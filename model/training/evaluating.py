@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,13 @@ from model.training.calibration import fit_calibration
 from model.training.design import TrainingSettings, Way
 from model.training.fitting import select
 from model.training.kinds import KINDS, fit
+
+Job = tuple[Way, int]
+"""A way and the fold it is scored on."""
+Progress = Callable[[float], None]
+OutOfTime = Callable[[], bool]
+Run = Callable[[Sequence[Job], Progress], "dict[Job, FoldResult]"]
+"""Evaluates jobs; gives less than was asked for only when time is up."""
 
 SMALLEST_PROBABILITY = 1e-15
 _KEPT = ("smote", "adasyn")

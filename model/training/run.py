@@ -16,7 +16,7 @@ from model.scorer import Scorer
 from model.training.balancing import balance
 from model.training.candidates import Candidate
 from model.training.design import TrainingSettings
-from model.training.evaluating import Ground
+from model.training.evaluating import Ground, OutOfTime
 from model.training.finishing import finish, held_out_metrics
 from model.training.kinds import fit
 from model.training.provenance import (
@@ -28,7 +28,7 @@ from model.training.provenance import (
 from model.training.rare_diseases import SIMULATED_NAMES
 from model.training.rare_heads import RareRows, fit_rare_heads
 from model.training.rows import Rows
-from model.training.search import compare, in_process
+from model.training.search import compare, forget, search
 from model.training.selection import covered_categories, eligible_rows, usable_columns
 from model.training.splits import TRAIN, TUNING, split
 from model.training.studying import study_training
@@ -62,19 +62,32 @@ def train(
     artefact_root: Path,
     data: DataDescription,
     progress: Progress | None = None,
+    workers: int = 1,
+    out_of_time: OutOfTime | None = None,
     with_study: bool = False,
 ) -> TrainingResult:
     """Train a model on cleaned rows (columns of history) and write its artefact.
 
     `with_study` adds all that a report shows to `TrainingResult.report` as `study`.
-    The same rows, settings and package versions give the same artefact. Raises `TrainingError`,
-    in a sentence, if it cannot be done honestly, and `OSError` if the folder cannot be written.
+    The same rows, settings and package versions give the same artefact, whatever the number of
+    `workers`, the processes of a search. A search that was killed goes on where it was. Once
+    `out_of_time` says so it ends early, and the report says what was left out. Raises
+    `TrainingError`, in a sentence, if it cannot be done honestly, and `OSError` if the folder
+    cannot be written.
     """
     # Threads of linear algebra spin while they wait: on a busy machine two took twenty times the
     # processor time of one to fit a regression. Boosted trees have a setting of their own.
     with threadpool_limits(1):
-        say = progress or _say_nothing
-        return _train(frame, settings, artefact_root, data, say, with_study)
+        return _train(
+            frame,
+            settings,
+            artefact_root,
+            data,
+            progress or _say_nothing,
+            workers,
+            out_of_time or _never,
+            with_study,
+        )
 
 
 def _train(
@@ -83,6 +96,8 @@ def _train(
     artefact_root: Path,
     data: DataDescription,
     say: Progress,
+    workers: int,
+    out_of_time: OutOfTime,
     with_study: bool,
 ) -> TrainingResult:
     say("selecting rows", 0.0)
@@ -104,12 +119,21 @@ def _train(
         len(classes),
         settings,
     )
-    comparison = compare(
-        ground,
-        settings,
-        in_process(ground, settings.threads),
-        lambda done: say("comparing candidates", 0.02 + 0.78 * done),
-    )
+
+    def comparing(done: float) -> None:
+        say("comparing candidates", 0.02 + 0.78 * done)
+
+    if settings.search:
+        comparison = search(
+            ground,
+            settings,
+            comparing,
+            root=artefact_root,
+            workers=workers,
+            out_of_time=out_of_time,
+        )
+    else:
+        comparison = compare(ground, settings, comparing)
     chosen = comparison.chosen
     say("fitting the chosen candidate", 0.80)
     balanced = balance(
@@ -160,6 +184,8 @@ def _train(
         prototypes=heads,
     )
     path, checksum = write(artefact, artefact_root)
+    if settings.search:
+        forget(ground, artefact_root)
     report |= {"path": str(path), "checksum": checksum}
     scorer = Scorer.load(path, version="unregistered", expected_checksum=checksum)
     if with_study:
@@ -178,3 +204,8 @@ def _timeless(candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _say_nothing(_step: str, _done: float) -> None:
     """Progress for nobody."""
+
+
+def _never() -> bool:
+    """Time without end."""
+    return False

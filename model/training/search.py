@@ -1,19 +1,18 @@
 """The comparison of candidates: every kind with every remedy, and a search around the best."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from model.training.candidates import Candidate, Tried, choose
+from model.training.candidates import Candidate, choose, evaluated
 from model.training.design import TrainingSettings, Way
-from model.training.evaluating import FoldResult, Ground
-from model.training.kinds import ways
+from model.training.evaluating import FoldResult, Ground, Job, OutOfTime, Progress, Run
+from model.training.evaluations import Kept, evaluating
+from model.training.kinds import KINDS, ways
+from model.training.tuning import tune
 
-Progress = Callable[[float], None]
-OutOfTime = Callable[[], bool]
-Job = tuple[Way, int]
-"""A way and the fold it is scored on."""
-Run = Callable[[Sequence[Job], Progress], dict[Job, FoldResult]]
-"""Evaluates jobs; gives less than was asked for only when time is up."""
+_SCREENING = 0.5
+"""Share of a search that goes into the first stage, for the progress bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +27,65 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
 
-def compare(ground: Ground, settings: TrainingSettings, run: Run, progress: Progress) -> Comparison:
+def compare(ground: Ground, settings: TrainingSettings, progress: Progress) -> Comparison:
     """Cross-validate every way with default parameters, and those already known, and choose."""
-    found, not_tried = ways(settings, len(ground.outcome))
-    found += [way for way in settings.known if way not in found]
-    tried = evaluated(ground, found, run, progress)
+    found, not_tried = _ways(ground, settings)
+    tried = evaluated(ground, found, in_process(ground, settings.threads), progress)
     chosen, table = choose(tried, ground.patient)
     return Comparison(chosen, table, not_tried)
+
+
+def search(
+    ground: Ground,
+    settings: TrainingSettings,
+    progress: Progress,
+    *,
+    root: Path,
+    workers: int,
+    out_of_time: OutOfTime,
+) -> Comparison:
+    """Compare every way, tune the best, and choose among all.
+
+    Evaluations are kept under `root` until `forget`, so that a search that was stopped goes on
+    with what it has. Without a limit of time the result is a function of rows and settings. When
+    time is up the best so far is chosen, and the notes say what was left out.
+    """
+    found, not_tried = _ways(ground, settings)
+    started = False
+    kept = Kept(root, ground)
+    with evaluating(
+        ground, kept, workers=workers, out_of_time=lambda: started and out_of_time()
+    ) as run:
+        # One that can be served is evaluated whatever the time: something must be chosen.
+        first = next(way for way in found if KINDS[way.estimator].served)
+        screened = evaluated(ground, [first], run, lambda _done: None)
+        started = True
+        rest = [way for way in found if way != first]
+        screened += evaluated(ground, rest, run, lambda done: progress(_SCREENING * done))
+        tuned, trials = tune(
+            ground,
+            settings,
+            screened,
+            run,
+            lambda done: progress(_SCREENING + (1.0 - _SCREENING) * done),
+            out_of_time,
+        )
+    seen = {one.way for one in screened}
+    not_tried |= {way.name: "not tried: time was up" for way in found if way not in seen}
+    chosen, table = choose([*screened, *tuned], ground.patient)
+    counts = ", ".join(f"{name} {done}" for name, done in trials.items())
+    notes = [f"Sets of parameters tried, the defaults among them: {counts}."]
+    if seen != set(found) or any(done < settings.trials for done in trials.values()):
+        notes.append(
+            f"The search ended early, for time was up: {len(seen)} of {len(found)} ways were "
+            f"compared, and not all {settings.trials} sets of parameters tried."
+        )
+    return Comparison(chosen, table, not_tried, tuple(notes))
+
+
+def forget(ground: Ground, root: Path) -> None:
+    """Delete what a search kept under `root`."""
+    Kept(root, ground).remove()
 
 
 def in_process(ground: Ground, threads: int) -> Run:
@@ -50,22 +101,6 @@ def in_process(ground: Ground, threads: int) -> Run:
     return run
 
 
-def evaluated(ground: Ground, found: Sequence[Way], run: Run, progress: Progress) -> list[Tried]:
-    """The ways of which every fold could be evaluated."""
-    folds = range(ground.settings.folds)
-    results = run([(way, fold) for way in found for fold in folds], progress)
-    return [
-        tried(ground, way, [results[way, fold] for fold in folds])
-        for way in found
-        if all((way, fold) in results for fold in folds)
-    ]
-
-
-def tried(ground: Ground, way: Way, results: Sequence[FoldResult]) -> Tried:
-    """A way with the losses of its folds."""
-    return Tried(
-        way,
-        ground.losses(results),
-        tuple(result.rounds for result in results if result.rounds is not None),
-        sum(result.seconds for result in results) / len(results),
-    )
+def _ways(ground: Ground, settings: TrainingSettings) -> tuple[list[Way], dict[str, str]]:
+    found, not_tried = ways(settings, len(ground.outcome))
+    return found + [way for way in settings.known if way not in found], not_tried

@@ -11,7 +11,7 @@ from model.scorer import frame_matrix
 from model.training.design import BALANCINGS, ESTIMATORS, TrainingSettings, Way
 from model.training.evaluating import FoldResult, Ground, thinned
 from model.training.kinds import KINDS, ways
-from model.training.search import compare, in_process
+from model.training.search import compare
 from model.training.selection import usable_columns
 from tests.support.artefacts import small_settings
 from tests.support.cohorts import small_cohort
@@ -146,7 +146,7 @@ def test_every_way_is_compared_and_one_chosen() -> None:
     here = ground(settings)
     steps: list[float] = []
     known = Way("xgboost", "smote", (("max_depth", 2.0),))
-    found = compare(here, replace(settings, known=(known,)), in_process(here, 1), steps.append)
+    found = compare(here, replace(settings, known=(known,)), steps.append)
     # Two remedies of the regression, three of the trees, and the one that was known before.
     assert len(found.table) == 6
     assert known in {candidate.way for candidate in found.table}
