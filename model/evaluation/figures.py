@@ -402,6 +402,8 @@ def _cohorts(study: Mapping[str, Any]) -> Picture | None:
     ):
         _forest(axis, labels, [e[name] for e in entries], [BLUE] * len(entries))
         axis.set_title(title)
+        axis.locator_params(axis="x", nbins=5)
+    axes[1].tick_params(labelleft=False)
     said = "; ".join(f"{n} {_said(e['auroc'])}" for n, e in zip(labels, entries, strict=True))
     name = words(study["focus"]).lower()
     return finished(figure, "cohorts", f"AUROC of {name} by group of patients: {said}.")

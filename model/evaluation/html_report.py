@@ -20,7 +20,7 @@ from model.evaluation.comparators import (
 )
 from model.evaluation.figures import PREDICTION_WORDS, draw, words
 from model.evaluation.study import MODEL
-from model.small_cells import shown_table
+from model.small_cells import SMALLEST_SHOWN, shown_table
 
 _PARTS = ("train", "tuning", "calibration", "held_out")
 _HEADLINE = (MODEL, CONSTANT, AGE, NEWS2, NEWS2_AND_AGE)
@@ -70,9 +70,21 @@ def report_record(
         "rows_by_category": shown_table(
             list(report["rows_by_category"]), _PARTS, report["rows_by_category"]
         ),
+        "rare": _rare(report.get("rare", [])),
         "wanted_flag_rates": {
             code: point["wanted_flag_rate"] for code, point in report["operating_points"].items()
         },
+    }
+
+
+def _rare(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rare diseases of at least `SMALLEST_SHOWN` patients, and how many others there are."""
+    large = [one for one in found if one["cases"] >= SMALLEST_SHOWN]
+    names = ("code", "name", "cases", "auroc", "auroc_lower", "live")
+    return {
+        "codes": [{name: one[name] for name in names} for one in large],
+        "others": len(found) - len(large),
+        "others_live": sum(bool(one["live"]) for one in found) - sum(one["live"] for one in large),
     }
 
 

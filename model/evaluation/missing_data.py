@@ -36,7 +36,7 @@ MEASUREMENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """What is measured or known together, by its words."""
 MOST_GAPS = 3
 """Rows with this many gaps or more are one group."""
-LARGEST_SAMPLE = 4_000
+LARGEST_SAMPLE = 20_000
 """Rows from which a measurement is taken away, at most."""
 
 

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from model.evaluation.figures import draw
-from model.evaluation.html_report import count_text, html_report, percent_text, summary, value_text
+from model.evaluation.html_report import (
+    _rare,
+    count_text,
+    html_report,
+    percent_text,
+    summary,
+    value_text,
+)
 from tests.support.studies import NASTY, studied
 
 
@@ -108,6 +115,28 @@ def test_without_simulation_it_does_not_say_so(record: dict[str, Any]) -> None:
     assert "simulated" not in page
     assert "was looked at" not in page
     assert "does not know the category life-limiting" in page
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_rare_diseases_of_few_patients_are_counted_and_not_listed(record: dict[str, Any]) -> None:
+    # The cohort of the record has one, of some twenty patients.
+    (entry,) = record["rare"]["codes"]
+    assert entry["code"] == "ORPHA:558" or "558" in entry["code"]
+    assert entry["cases"] >= 10
+    assert "558" in html_report(record)
+    known = {"name": None, "auroc": 0.6, "auroc_lower": 0.5}
+    found = _rare(
+        [
+            known | {"code": "1", "cases": 9, "live": True},
+            known | {"code": "2", "cases": 3, "live": False},
+            known | {"code": "3", "cases": 10, "live": False},
+        ]
+    )
+    assert [one["code"] for one in found["codes"]] == ["3"]
+    assert (found["others"], found["others_live"]) == (2, 1)
+    page = html_report(record | {"rare": found})
+    assert "the readings do not identify this disease" in page
+    assert "2 diseases have fewer than 10 patients" in page
 
 
 @pytest.mark.usefixtures("_undrawn")
