@@ -30,9 +30,12 @@ def faults(cells: list[Cell]) -> list[str]:
         if cell.cases < 3 and (cell.live or cell.recall is not None):
             found.append(f"{name}: a head of too few cases")
         if cell.separation == 0.0 and cell.recall is not None:
-            # Of the rows of the disease and of as many common ones that set the threshold.
-            error = np.sqrt(2 * FLAG_RATE * (1 - FLAG_RATE) / cell.fresh_rows)
-            if abs(cell.recall - FLAG_RATE) > 1.96 * error:
+            # Of the rows of the disease in one repetition, and of as many common ones that set the
+            # threshold. Rows of all repetitions together would promise more than they hold: those
+            # of one share a category, a direction and patients.
+            rows = cell.fresh_rows / cell.repetitions
+            error = 1.96 * np.sqrt(2 * FLAG_RATE * (1 - FLAG_RATE) / rows)
+            if abs(cell.recall - FLAG_RATE) > error:
                 found.append(f"{name}: recall {cell.recall:.4f}, not the flag rate ± {error:.4f}")
         if cell.log_loss_change > LOG_LOSS:
             found.append(f"{name}: log loss of common patients {cell.log_loss_change:+.4f}")

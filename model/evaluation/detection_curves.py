@@ -33,8 +33,8 @@ CASES: tuple[int, ...] = (1, 3, 5, 10)
 COMMON_ROWS: tuple[int, ...] = (1_000, 10_000)
 _CODE = "ORPHA:999999"
 _TUNING_SHARE = 0.15
-_NARROWEST_PRESSURE = 5.0
-"""mm[Hg] that systolic stays above diastolic (C5)."""
+_NARROWEST_PRESSURE = 1.0
+"""mm[Hg] that systolic is put above a diastolic pressure that a shift has taken past it (C5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +212,10 @@ def _shifted(frame: pd.DataFrame, by: FloatArray) -> pd.DataFrame:
     moved = frame.copy()
     for name, step in zip(READINGS, by, strict=True):
         moved[name] = (moved[name] + step).clip(*FEATURE[name].possible)
-    highest = moved["systolic_bp"] - _NARROWEST_PRESSURE
-    moved["diastolic_bp"] = np.minimum(moved["diastolic_bp"], highest)
+    # A missing systolic pressure leaves the diastolic one as it is.
+    impossible = moved["diastolic_bp"] >= moved["systolic_bp"]
+    narrow = moved["systolic_bp"] - _NARROWEST_PRESSURE
+    moved["diastolic_bp"] = moved["diastolic_bp"].mask(impossible, narrow)
     return moved
 
 
