@@ -7,6 +7,7 @@ hospital. `--search` compares all candidates, tuned, and times that.
 """
 
 import argparse
+import os
 import resource
 import tempfile
 from dataclasses import dataclass, replace
@@ -26,12 +27,12 @@ from model.features import FloatArray
 from model.scorer import frame_matrix
 from model.severity import Severity
 from model.training.balancing import balance
-from model.training.design import TrainingSettings
+from model.training.design import BALANCINGS, ESTIMATORS, TrainingSettings
 from model.training.evaluating import Ground
 from model.training.fitting import select
 from model.training.kinds import fit
 from model.training.run import DataDescription, TrainingResult, train
-from model.training.search import compare, in_process
+from model.training.search import compare
 from model.training.selection import usable_columns
 from model.training.splits import HELD_OUT, split
 
@@ -75,7 +76,9 @@ def main() -> None:
     parser.add_argument("--resplits", type=int, default=20)
     parser.add_argument("--search", action="store_true", help="all candidates, tuned and timed")
     arguments = parser.parse_args()
-    settings = TrainingSettings(seed=SEED, search=arguments.search)
+    settings = TrainingSettings(seed=SEED)
+    if arguments.search:
+        settings = replace(settings, estimators=ESTIMATORS, balancings=BALANCINGS, search=True)
     visits = nhamcs(arguments.data)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -116,7 +119,7 @@ def temporal(
 
 def _train(frame: pd.DataFrame, settings: TrainingSettings, root: Path) -> TrainingResult:
     data = DataDescription(simulated=False, description="benchmark", label_version="benchmark")
-    return train(frame, settings, artefact_root=root, data=data)
+    return train(frame, settings, artefact_root=root, data=data, workers=os.cpu_count() or 1)
 
 
 def _tested(result: TrainingResult, past: pd.DataFrame, test: pd.DataFrame) -> Judged:
@@ -302,7 +305,7 @@ def _chosen_margins(known: FloatArray, died: NDArray[np.intp], asked: FloatArray
         len(NAMES),
         settings,
     )
-    chosen = compare(ground, settings, in_process(ground, 1), lambda _: None).chosen
+    chosen = compare(ground, settings, lambda _: None).chosen
     balanced = balance(chosen.balancing, known, died, len(NAMES), SEED)
     fitted = fit(chosen.way, balanced, columns, settings, rounds=chosen.rounds)
     margins = fitted.estimator.margins(select(asked, columns))

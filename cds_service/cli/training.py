@@ -36,7 +36,7 @@ WithReport = Annotated[
 
 OF_HISTORY = (
     *("column", "time_column", "timezone", "source", "label_version", "row_report"),
-    *("min_age", "max_age", "flag_rate", "extra_input", "seed"),
+    *("min_age", "max_age", "flag_rate", "rare_flag_rate", "extra_input", "seed"),
     *("search", "trials", "search_minutes", "workers"),
 )
 """Options of `train` that mean nothing to the simulated patients."""
@@ -69,6 +69,10 @@ def train(  # every option is one the user types
             "whose default is 0.05. Repeatable.",
         ),
     ] = None,
+    rare_flag_rate: Annotated[
+        float,
+        typer.Option(help="Share of charts that the head of a rare disease may flag."),
+    ] = 0.01,
     extra_input: Annotated[
         list[str] | None,
         typer.Option(
@@ -132,6 +136,7 @@ def train(  # every option is one the user types
             min_age=min_age,
             max_age=max_age,
             flag_rates=dict(TrainingSettings().flag_rates) | flag_rates,
+            rare_flag_rate=rare_flag_rate,
             extra_inputs=tuple(extra_input or ()),
         )
         if search:

@@ -212,6 +212,7 @@ def _design(champion: Scorer, seed: int) -> TrainingSettings:
         flag_rates={Severity(code): rate for code, rate in design["flag_rates"].items()},
         # A model from before there were any does not name them.
         extra_inputs=tuple(design.get("extra_inputs", ())),
+        rare_flag_rate=design.get("rare_flag_rate", TrainingSettings().rare_flag_rate),
         known=() if chosen is None else (Way.of_json(chosen),),
     )
 

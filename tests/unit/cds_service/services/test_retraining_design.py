@@ -20,13 +20,15 @@ TUNED = Way("lightgbm", "focal", (("gamma", 1.0), ("num_leaves", 4.0)))
 
 def test_the_champions_way_is_compared_again(tmp_path: Path) -> None:
     frame = small_cohort(1_500, 61)
-    settings = small_settings("logistic", known=(TUNED,), flag_rates={Severity.ACUTE: 0.1})
+    settings = small_settings(
+        "logistic", known=(TUNED,), flag_rates={Severity.ACUTE: 0.1}, rare_flag_rate=0.02
+    )
     champion = train(frame, settings, artefact_root=tmp_path, data=DESCRIPTION)
     chosen = Way.of_json(champion.scorer.artefact.design["chosen"])
     assert {c.name for c in champion.candidates} == {"logistic + none", TUNED.name}
     design = _design(champion.scorer, 3)
     assert (design.known, design.seed) == ((chosen,), 3)
-    assert design.flag_rates == {Severity.ACUTE: 0.1}
+    assert (design.flag_rates, design.rare_flag_rate) == ({Severity.ACUTE: 0.1}, 0.02)
 
 
 def test_a_tuned_champion_brings_its_parameters(tmp_path: Path) -> None:
