@@ -16,7 +16,7 @@ from model.evaluation.detection_curves import Cell, as_text, detection_curves
 
 FLAG_RATE = 0.01
 LOG_LOSS = 0.003
-"""nat; as in issue 4."""
+"""nat; the most that the common categories may lose to rare cases among the rows."""
 SHORT = {1_000: 8}
 LONG = {1_000: 40, 10_000: 10}
 """Repetitions by number of common rows."""

@@ -35,7 +35,7 @@ OTHERS = 1_000
 OTHERS_OF_CATEGORY = 300
 """Of the cases' own category, at least as many where there are."""
 REQUIRED_AUROC = 0.80
-"""The lower bound must be above it (issue 4: part of the promise to users)."""
+"""The lower bound must be above it: what users are promised before a head may speak."""
 CONFIDENCE = 0.90
 """One-sided."""
 _FIT_ROWS = 20_000

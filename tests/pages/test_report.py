@@ -1,31 +1,13 @@
 """The report of a model in a real browser."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from model.evaluation.html_report import html_report
-from tests.support.require import unavailable
 from tests.support.studies import NASTY, studied
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
-    if CHROMIUM is None:
-        unavailable("browser", "Chromium is not installed")
-    with sync_playwright() as started:
-        try:
-            found = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        except Error as error:
-            unavailable("browser", f"Chromium does not start ({type(error).__name__})")
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
