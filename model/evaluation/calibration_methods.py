@@ -6,6 +6,7 @@ are fitted on the same tuning part, one category against the rest, and scaled to
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from model.explanation import softmax
 from model.features import FloatArray
@@ -46,11 +47,28 @@ def _one(
 
         curve = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
         return np.asarray(curve.fit(fitted_on, case.astype(np.float64)).predict(asked))
-    from sklearn.linear_model import LogisticRegression
+    slope, intercept = _platt(_log_odds(fitted_on), case)
+    return np.asarray(expit(slope * _log_odds(asked) + intercept))
 
-    solver = LogisticRegression(C=np.inf, solver="newton-cholesky")
-    solver.fit(_log_odds(fitted_on)[:, None], case)
-    return np.asarray(solver.predict_proba(_log_odds(asked)[:, None])[:, 1])
+
+def _platt(score: FloatArray, case: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and intercept of log-odds, with Platt's targets, which keep off 0 and 1.
+
+    So they are finite also where a category is told apart without fault.
+    """
+    from scipy.optimize import minimize
+
+    cases, others = int(case.sum()), int((~case).sum())
+    target = np.where(case, (cases + 1.0) / (cases + 2.0), 1.0 / (others + 2.0))
+
+    def loss(given: FloatArray) -> tuple[float, FloatArray]:
+        logit = given[0] * score + given[1]
+        error = expit(logit) - target
+        value = (np.logaddexp(0.0, logit) - target * logit).mean()
+        return float(value), np.array([(error * score).mean(), error.mean()])
+
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B")
+    return float(found.x[0]), float(found.x[1])
 
 
 def _log_odds(p: FloatArray) -> FloatArray:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.evaluation.calibration_methods import calibrated_in_other_ways
 from model.evaluation.comparators import COMPARATORS
 from model.evaluation.inputs import correlations, importance
 from model.evaluation.study import MODEL, study
@@ -120,22 +119,3 @@ def test_correlations_are_spearmans() -> None:
     assert found["values"][0][1] == pytest.approx(expected)
     flat = correlations(frame.assign(age=50.0), ("age", "heart_rate"))
     assert flat["values"][0][1] is None
-
-
-def test_other_calibrations_repair_what_they_were_fitted_on() -> None:
-    rows = rows_of(3_000)
-    tuning = rows.tuning
-    # Scores half as wide as they should be, and acute made rare.
-    margins = rows.margins / 2 - np.array([0.0, 1.5, 0.0])
-    found = calibrated_in_other_ways(margins[tuning], rows.outcome[tuning], margins[~tuning])
-    outcome = rows.outcome[~tuning]
-    loss = {name: -np.log(p[np.arange(len(outcome)), outcome]).mean() for name, p in found.items()}
-    frequency = np.bincount(outcome) / len(outcome)
-    assert np.abs(found["uncalibrated"].mean(axis=0) - frequency).max() > 0.08
-    for name in ("sigmoid", "isotonic"):
-        np.testing.assert_allclose(found[name].sum(axis=1), 1.0)
-        np.testing.assert_allclose(found[name].mean(axis=0), frequency, atol=0.04)
-        assert loss[name] < loss["uncalibrated"] - 0.02
-    # Without a case in the tuning part a category is left as it is.
-    none = calibrated_in_other_ways(margins[:50], np.zeros(50, dtype=int), margins[:50])
-    np.testing.assert_allclose(none["sigmoid"], none["uncalibrated"])
