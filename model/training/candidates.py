@@ -24,7 +24,7 @@ class Tried:
     losses: FloatArray
     """Log loss of each row of the training part, out of fold, (n,)."""
     rounds: tuple[int, ...]
-    """Boosting rounds in each fold; empty for kinds without."""
+    """Boosting rounds, or epochs, in each fold; empty for kinds without."""
     seconds: float
     """Processor time of its fits, mean over folds."""
     trials: int = 1
@@ -46,7 +46,7 @@ class Candidate:
     standard_error: float
     """Standard error of `behind`, by patient."""
     rounds: int | None
-    """Boosting rounds: the median over folds of where early stopping ended."""
+    """Boosting rounds, or epochs: the median over folds of where early stopping ended."""
     trials: int
     """Sets of parameters that were tried."""
     seconds: float

@@ -1,6 +1,5 @@
 """Fits what is compared and cannot be served: no exact contributions within an answer's time."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,8 @@ from model.training.preparation import Preparation
 
 _SMALLEST_PROBABILITY = 1e-6
 """A forest may say 0 where none of its trees saw a case; a logarithm needs more."""
-_PATIENCE = 10
+PATIENCE = 10
+"""Rounds or epochs without a better one after which fitting ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def fit_hist_boosting(task: Task) -> Fitted:
         l2_regularization=task.parameters["l2_regularization"],
         max_iter=task.rounds or task.max_rounds,
         early_stopping=task.check is not None,
-        n_iter_no_change=_PATIENCE,
+        n_iter_no_change=PATIENCE,
         random_state=task.seed,
     )
     more: dict[str, Any] = {}
@@ -80,22 +80,6 @@ def fit_hist_boosting(task: Task) -> Fitted:
             "sample_weight_val": task.rows.class_weights[outcome],
         }
     return _fit(boosting, task, more=more, rounds=lambda fitted: int(fitted.n_iter_))
-
-
-def fit_mlp(task: Task) -> Fitted:
-    """A perceptron with one hidden layer (Adam; a tenth of the rows tells when to stop)."""
-    from sklearn.neural_network import MLPClassifier
-
-    network = MLPClassifier(
-        hidden_layer_sizes=(int(task.parameters["hidden"]),),
-        alpha=task.parameters["alpha"],
-        learning_rate_init=task.parameters["learning_rate"],
-        early_stopping=True,
-        n_iter_no_change=5,
-        max_iter=60,
-        random_state=task.seed,
-    )
-    return _fit(network, task, prepared=True)
 
 
 def fit_svm(task: Task) -> Fitted:
@@ -119,16 +103,11 @@ def _fit(
     more: dict[str, Any] | None = None,
     rounds: Callable[[Any], int] | None = None,
 ) -> Fitted:
-    from sklearn.exceptions import ConvergenceWarning
-
     preparation = Preparation.of(task.matrix) if prepared else None
     given = task.matrix if preparation is None else preparation.apply(task.matrix)
     # Equal weights are none: scikit-learn's boosting takes ten times as long to heed them.
     weights = task.rows.weights if np.ptp(task.rows.weights) > 0 else None
-    with warnings.catch_warnings():
-        # The comparison shows whether a network that was stopped is good enough.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier.fit(given, task.rows.outcome, sample_weight=weights, **(more or {}))
+    classifier.fit(given, task.rows.outcome, sample_weight=weights, **(more or {}))
     return Fitted(
         Classifier(classifier, preparation),
         task.rows.class_bias,

@@ -33,9 +33,10 @@ class Task:
     threads: int
     max_rounds: int
     check: tuple[FloatArray, NDArray[np.intp]] | None
-    """Rows of the same columns and their categories, on which boosting stops early."""
+    """Rows of the same columns and their categories, on which boosting and networks stop
+    early."""
     rounds: int | None
-    """Boosting rounds, where they are known."""
+    """Boosting rounds, or epochs of a network, where they are known."""
 
 
 @dataclass(frozen=True, slots=True)

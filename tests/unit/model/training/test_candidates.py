@@ -59,7 +59,7 @@ def test_what_cannot_be_explained_is_refused_with_what_that_costs() -> None:
     assert found.way == TREES
     assert found.behind == 0.0
     assert table[0].verdict == (
-        f"refused: 0.2000 better, but {EXPLANATION} (fitted to 12000 rows at most)"
+        f"refused: 0.2000 better, but {EXPLANATION} (fitted to 40000 rows at most)"
     )
     assert table[0].behind == pytest.approx(-0.2)
     assert table[2].verdict == f"refused: 0.1000 worse, and {EXPLANATION}"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xgboost
 from sklearn import linear_model
+from sklearn.metrics import log_loss
 
 from model.explanation import softmax
 from model.features import MODEL_COLUMNS, FloatArray
@@ -96,6 +97,43 @@ def test_an_early_stop_keeps_the_trees_until_then(estimator: str, how: str) -> N
     again = fit(way, rows, columns, settings, rounds=fitted.rounds)
     found, same = (f.estimator.margins(select(matrix, columns)) for f in (fitted, again))
     np.testing.assert_allclose(found, same, atol=1e-12)
+
+
+@pytest.mark.parametrize("how", ["none", "class_weights"])
+def test_a_network_is_that_of_the_epoch_with_the_lowest_log_loss(how: str) -> None:
+    matrix, outcome = _rows()
+    columns, learnt = usable_columns(matrix), slice(0, 600)
+    rows = balance(how, matrix[learnt], outcome[learnt], 5, 1)
+    way, check = Way("mlp", how, (("learning_rate", 0.05),)), (matrix[600:], outcome[600:])
+    found = fit(way, rows, columns, small_settings(), check=check)
+    assert found.rounds is not None
+    # Ten worse epochs in a row end it.
+    last = found.rounds + 10
+    each = [fit(way, rows, columns, small_settings(), rounds=n) for n in range(1, last + 1)]
+    scored = select(matrix, columns)
+    weights = rows.class_weights[outcome[600:]]
+    losses = [
+        log_loss(outcome[600:], softmax(one.model.margins(scored[600:])), sample_weight=weights)
+        for one in each
+    ]
+    assert 1 < found.rounds < 40
+    assert found.rounds == 1 + np.argmin(losses)
+    same = each[found.rounds - 1].model.margins(scored)
+    np.testing.assert_array_equal(found.model.margins(scored), same)
+
+
+def test_a_network_without_rows_to_stop_on_keeps_a_tenth_apart() -> None:
+    matrix, outcome = _rows()
+    columns = usable_columns(matrix)
+    rows = balance("none", matrix, outcome, 5, 1)
+    way = Way("mlp", "none", (("learning_rate", 0.01),))
+    first, again = (fit(way, rows, columns, small_settings()) for _ in range(2))
+    assert first.rounds is not None
+    assert 3 < first.rounds < 90
+    scored = select(matrix, columns)
+    np.testing.assert_array_equal(first.model.margins(scored), again.model.margins(scored))
+    learnt_all = fit(way, rows, columns, small_settings(), rounds=first.rounds)
+    assert not np.allclose(first.model.margins(scored), learnt_all.model.margins(scored))
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
