@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import httpx
 
@@ -91,14 +92,20 @@ def command(
     folder: Path, *arguments: str, faults: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `cds-service ARGUMENTS` to its end, on the data of `folder`."""
-    return subprocess.run(
-        _program(*arguments, faults=faults),
-        env=_environment(folder, **settings),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # Files, not pipes: a process that it left behind would hold a pipe open for ever.
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        ran = subprocess.run(
+            _program(*arguments, faults=faults),
+            env=_environment(folder, **settings),
+            cwd=ROOT,
+            stdout=output,
+            stderr=errors,
+            text=True,
+            check=False,
+        )
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(ran.args, ran.returncode, output.read(), errors.read())
 
 
 def _program(*arguments: str, faults: str = "") -> list[str]:
