@@ -89,7 +89,8 @@ class TrainingService:
         progress("simulating patients", 0.0)
         result = train(
             simulate_cohort(STARTER_ROWS, STARTER_SEED),
-            TrainingSettings(),
+            # On simulated patients a remedy for imbalance would prove nothing, and takes a while.
+            TrainingSettings(balancings=("none",)),
             artefact_root=self.artefacts,
             data=DataDescription(
                 simulated=True,

@@ -30,10 +30,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Version 2 of a history is live over the simulated 1; 3 is of another history."""
     folder = tmp_path_factory.mktemp("trained")
     done(folder, "db", "upgrade")
-    done(folder, "train")
+    done(folder, "train", "--no-report")
     for seed in (3, 4):
         file = history(folder / f"history-{seed}.csv", seed=seed)
-        done(folder, "train", "--history", file, *COLUMNS)
+        done(folder, "train", "--no-report", "--history", file, *COLUMNS)
     return folder
 
 
@@ -192,7 +192,7 @@ def test_a_floor_raises_an_alert_and_blocks_nothing(var: Path) -> None:
     assert "Open alerts:" in done(var, "evaluate")
     assert "below the floor of 0.99" in done(var, "evaluate")
     file = history(var / "again.csv")
-    out = done(var, "train", "--history", file, *COLUMNS, **high)
+    out = done(var, "train", "--no-report", "--history", file, *COLUMNS, **high)
     assert "below the floor of 0.99" in out
     assert len(stored(var, ALERTS)) == 2
 
