@@ -12,7 +12,7 @@ import sys
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
-from model.evaluation.detection_curves import Cell, as_text, detection_curves
+from model.training.detection_curves import Cell, as_text, detection_curves
 
 FLAG_RATE = 0.01
 LOG_LOSS = 0.003

@@ -60,6 +60,12 @@ def test_the_root_of_the_model_imports_no_training_or_evaluation() -> None:
             assert not name.startswith(("model.training", "model.evaluation")), f"{path}: {name}"
 
 
+def test_evaluation_imports_no_training() -> None:
+    for path in (ROOT / "model" / "evaluation").glob("*.py"):
+        for name in imports(path):
+            assert not name.startswith("model.training"), f"{path}: {name}"
+
+
 FHIR_ACCESS = {f"fhir_mapping/{name}.py" for name in ("addresses", "client", "exchange")}
 """The way to FHIR servers, which is all that speaks HTTP below the process."""
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -140,4 +141,5 @@ def package_versions() -> dict[str, str]:
     return {
         "python": ".".join(map(str, sys.version_info[:3])),
         **{m.__name__: m.__version__ for m in (np, pd, sklearn, xgboost)},
+        **{name: version(name) for name in ("lightgbm", "optuna", "cds-service")},
     }

@@ -63,7 +63,8 @@ def test_attributes_say_what_it_was_trained_on(result: TrainingResult, frame: pd
     assert attributes["label_version"] == "3"
     assert attributes["cleaning"] == {"dropped": 2}
     assert attributes["code_version"] == "abc"
-    assert set(attributes["versions"]) == {"python", "numpy", "pandas", "sklearn", "xgboost"}
+    packages = {"numpy", "pandas", "sklearn", "xgboost", "lightgbm", "optuna"}
+    assert set(attributes["versions"]) == {"python", "cds-service", *packages}
     assert attributes["parts"] == split(frame).counts()
     assert sum(attributes["base_rates"].values()) == pytest.approx(1.0)
     assert json.loads((result.path / "design.json").read_text("utf-8"))["seed"] == 7

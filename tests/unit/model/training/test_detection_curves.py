@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.evaluation.detection_curves import Cell, as_text, detection_curves
+from model.training.detection_curves import Cell, as_text, detection_curves
 
 
 @pytest.fixture(scope="module")
