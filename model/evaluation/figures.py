@@ -298,6 +298,7 @@ def _learning(study: Mapping[str, Any]) -> Picture | None:
     axes[1].set_title(f"AUROC of {words(study['focus']).lower()}")
     for axis in axes:
         axis.set_xlabel("patients learnt from")
+        axis.locator_params(axis="x", nbins=4)
     said = "; ".join(f"{e['patients']} patients {_said(e['log_loss'])}" for e in entries)
     return finished(figure, "learning", f"Held-out log loss by training patients: {said}.")
 
@@ -380,7 +381,6 @@ def _by_reading(study: Mapping[str, Any]) -> Picture | None:
             markersize=3.5,
         )
         axis.set_title(entry["reason"].replace("_", " "))
-    axes[0].set_ylabel("log-odds")
     unused(axes[len(entries) :])
     return finished(
         figure,
