@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from cds_service.logs import LOGGER
+from cds_service.services.alerts import Finding, raise_alert
 from cds_service.settings import Settings
-from cds_service.storage.alert_store import AlertStore
 
 BUSINESS_FLOOR = "business_floor"
 _WORDS = {
@@ -72,37 +70,29 @@ def raise_alerts(
     found_by: str,
     model_version: str,
 ) -> None:
-    """An alert for each figure below its floor, in the caller's transaction, and a line in the log.
+    """An alert for each figure below its floor, in the caller's transaction.
 
     One that is open for the same figure, version and command is not raised a second time.
     """
-    store = AlertStore(connection)
-    is_open = {
-        (alert["model_version"], alert["detail"].get("figure"), alert["detail"].get("found_by"))
-        for alert in store.unresolved()
-        if alert["kind"] == BUSINESS_FLOOR
-    }
     for figure in figures:
-        if not figure.below or (model_version, figure.name, found_by) in is_open:
-            continue
-        detail: dict[str, Any] = {
-            "figure": figure.name,
-            "value": figure.value,
-            "floor": figure.floor,
-            "found_by": found_by,
-        }
-        store.add(
-            {
-                "id": str(uuid4()),
-                "at": at,
-                "kind": BUSINESS_FLOOR,
-                "model_version": model_version,
-                "message": f"Model version {model_version}: {figure} ({found_by}).",
-                "detail": detail,
-                "resolved_at": None,
-            }
-        )
-        LOGGER.warning("below a floor", extra={"version": model_version, **detail})
+        if figure.below:
+            raise_alert(
+                connection,
+                Finding(
+                    kind=BUSINESS_FLOOR,
+                    key=f"{BUSINESS_FLOOR}:{model_version}:{figure.name}:{found_by}",
+                    severity="warning",
+                    model_version=model_version,
+                    message=f"Model version {model_version}: {figure} ({found_by}).",
+                    detail={
+                        "figure": figure.name,
+                        "value": figure.value,
+                        "floor": figure.floor,
+                        "found_by": found_by,
+                    },
+                ),
+                at=at,
+            )
 
 
 def _figure(records: Sequence[Mapping[str, Any]], name: str) -> float | None:

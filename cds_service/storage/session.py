@@ -112,8 +112,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the schema up to date. Safe to call twice and by two processes at once.
+def upgrade(engine: Engine, to: str = "head") -> None:
+    """Bring the schema up to date, or to revision `to`. Safe to call twice and by two processes at
+    once.
 
     Raises `ConfigurationError` if the database cannot be reached or was made by a newer version.
     """
@@ -124,7 +125,7 @@ def upgrade(engine: Engine) -> None:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(725264)")
         _refuse_newer(MigrationContext.configure(connection).get_current_revision())
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def check(engine: Engine) -> None:

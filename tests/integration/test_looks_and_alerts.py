@@ -2,15 +2,17 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from cds_service.services.alerts import Finding, cause_passed, raise_alert
 from cds_service.services.floors import FloorFigure, raise_alerts
 from cds_service.services.looks import look
 from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.look_store import LookStore
-from cds_service.storage.session import reading
+from cds_service.storage.session import create_database_engine, reading, upgrade
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PART = {"fingerprint": "f" * 64, "rows": 564, "from": "2026-01-01T00:00:00+00:00"}
@@ -79,13 +81,49 @@ def test_a_figure_below_its_floor_is_one_open_alert(
     with reading(engine) as connection:
         alerts = AlertStore(connection).unresolved()
     assert [(a["model_version"], a["detail"]["found_by"]) for a in alerts] == [
-        ("1", "train"),
         ("1", "evaluate"),
+        ("1", "train"),
         ("2", "train"),
     ]
     assert {a["kind"] for a in alerts} == {"business_floor"}
     assert alerts[0]["message"] == (
-        "Model version 1: sensitivity for acute 0.310 is below the floor of 0.4 (train)."
+        "Model version 1: sensitivity for acute 0.310 is below the floor of 0.4 (evaluate)."
     )
     assert alerts[0]["detail"]["value"] == 0.31
-    assert [record.getMessage() for record in caplog.records] == ["below a floor"] * 3
+    assert [alert["times_seen"] for alert in alerts] == [1, 2, 1]
+    # Said once: an alert that is open is not told of again.
+    assert [record.getMessage() for record in caplog.records] == ["alert"] * 3
+
+
+def test_an_alert_is_raised_anew_once_its_cause_had_passed(engine: Engine) -> None:
+    finding = Finding("input_drift", "input_drift:systolic_bp", "warning", "It moved.")
+    with engine.begin() as connection:
+        assert raise_alert(connection, finding, at=NOW)
+        assert not raise_alert(connection, finding, at=NOW)
+        assert cause_passed(connection, finding.key, at=NOW, resolution="It moved back.")
+        assert not cause_passed(connection, finding.key, at=NOW, resolution="It moved back.")
+        assert raise_alert(connection, finding, at=NOW)
+        assert len(AlertStore(connection).unresolved()) == 1
+
+
+def test_alerts_of_before_keep_what_told_them_apart(tmp_path: Path) -> None:
+    engine = create_database_engine(f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    upgrade(engine, to="0003")
+    old = (
+        "INSERT INTO alerts (id, at, kind, model_version, message, detail) VALUES "
+        """('a', '2026-03-01 12:00:00', 'business_floor', '1', 'Low.', """
+        """'{"figure": "acute_ppv", "found_by": "train"}')"""
+    )
+    with engine.begin() as connection:
+        connection.exec_driver_sql(old)
+    upgrade(engine)
+    with engine.begin() as connection:
+        (alert,) = AlertStore(connection).unresolved()
+        assert alert["key"] == "business_floor:1:acute_ppv:train"
+        assert (alert["severity"], alert["times_seen"]) == ("warning", 1)
+        assert alert["last_seen_at"] == alert["at"]
+        # The same figure again is the same alert.
+        low = FloorFigure("acute_ppv", 0.1, 0.4)
+        raise_alerts(connection, [low], at=NOW, found_by="train", model_version="1")
+        assert len(AlertStore(connection).unresolved()) == 1
+    engine.dispose()
