@@ -301,11 +301,11 @@ class AssessingService:
         self, extraction: Extraction, store: ConditionStore, keys: list[str], call: Call
     ) -> Extraction:
         """What was found, and what Conditions that came earlier add to it."""
-        terminology = self._context.terminology
+        stored = store.on_record(keys, call.prediction_time)
         return replace(
             extraction,
-            pregnant=extraction.pregnant or store.pregnant(keys, call.prediction_time),
-            rare=with_stored(extraction.rare, stored_rare(store.rare_facts(keys)), terminology),
+            pregnant=extraction.pregnant or stored.pregnant,
+            rare=with_stored(extraction.rare, stored_rare(stored.rare), self._context.terminology),
         )
 
     def _earlier(self, call: Call) -> bytes | None:

@@ -81,5 +81,6 @@ def _outcome(
         "rare_codes": list(decision.rare_codes),
         # In one order, so that the same decision is seen to be the same.
         "condition_ids": sorted(decision.condition_ids),
+        "author": None,
         "decided_at": at,
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import CONDITIONS, OUTCOMES
@@ -13,22 +13,29 @@ from cds_service.storage.tables import CONDITIONS, OUTCOMES
 _LOCK = 725265
 """Number of PostgreSQL's advisory lock; `session.upgrade` has the one before."""
 
-# Asked at every opening of a chart: built once.
-_PREGNANT = (
-    select(CONDITIONS.c.id)
-    .where(
-        CONDITIONS.c.patient_key.in_(bindparam("keys", expanding=True)),
-        CONDITIONS.c.superseded_at.is_(None),
-        CONDITIONS.c.pregnancy_until >= bindparam("at"),
-    )
-    .limit(1)
-)
-# The same: a rare disease may be known from a Condition that came earlier.
-_RARE = select(CONDITIONS.c.facts).where(
+# Asked at every opening of a chart: built once, and both questions in one.
+_ON_RECORD = select(
+    (CONDITIONS.c.pregnancy_until >= bindparam("at")).label("pregnant"),
+    CONDITIONS.c.facts["rare_code"].as_string().is_not(None).label("rare"),
+    CONDITIONS.c.facts,
+).where(
     CONDITIONS.c.patient_key.in_(bindparam("keys", expanding=True)),
     CONDITIONS.c.superseded_at.is_(None),
-    CONDITIONS.c.facts["rare_code"].as_string().is_not(None),
+    or_(
+        CONDITIONS.c.pregnancy_until >= bindparam("at"),
+        CONDITIONS.c.facts["rare_code"].as_string().is_not(None),
+    ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What Conditions that came earlier say of a patient, as they stand now."""
+
+    pregnant: bool
+    """One says that the patient is pregnant (C1)."""
+    rare: list[dict[str, Any]]
+    """Facts of those that name a rare disease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +149,14 @@ class ConditionStore:
             .values(encounter_key=new_key)
         )
 
-    def pregnant(self, patient_keys: Sequence[str], at: datetime) -> bool:
-        """Whether a Condition as it stands now says that the patient is pregnant (C1)."""
-        found = self._connection.execute(_PREGNANT, {"keys": list(patient_keys), "at": at})
-        return found.first() is not None
-
-    def rare_facts(self, patient_keys: Sequence[str]) -> list[dict[str, Any]]:
-        """What the patient's Conditions that name a rare disease say as they stand now."""
-        found = self._connection.execute(_RARE, {"keys": list(patient_keys)})
-        return list(found.scalars())
+    def on_record(self, patient_keys: Sequence[str], at: datetime) -> OnRecord:
+        """What is known of a patient beside the chart, at the time `at`."""
+        parameters = {"keys": list(patient_keys), "at": at}
+        found = self._connection.execute(_ON_RECORD, parameters).all()
+        return OnRecord(
+            pregnant=any(row.pregnant for row in found),
+            rare=[row.facts for row in found if row.rare],
+        )
 
     def current(self, patient_key: str | Sequence[str]) -> list[dict[str, Any]]:
         """Conditions as they stand now, of one patient or of some hundreds."""

@@ -379,7 +379,7 @@ def test_c1_a_pregnancy_is_known_however_its_patient_is_named(
     ProblemService(context).record(json.dumps(body).encode(), DEVELOPMENT_CLIENT)
     keys = context.secrecy.patient_keys(DEVELOPMENT_CLIENT.base, "p1")
     with session.reading(context.engine) as connection:
-        assert ConditionStore(connection).pregnant(keys, context.clock())
+        assert ConditionStore(connection).on_record(keys, context.clock()).pregnant
 
 
 def test_c1_a_pregnancy_of_an_odd_date_fails_nothing(context: ProcessContext) -> None:
@@ -456,7 +456,7 @@ def test_c1_a_withdrawn_pregnancy_is_no_longer_known(context: ProcessContext) ->
     keys = context.secrecy.patient_keys(BASE, "p1")
     for known in (True, False):
         with session.reading(context.engine) as connection:
-            assert ConditionStore(connection).pregnant(keys, context.clock()) is known
+            assert ConditionStore(connection).on_record(keys, context.clock()).pregnant is known
         OutcomeService(context).withdraw(
             base=BASE, condition_id="c1", client="ehr", channel="pull", actor="test"
         )
