@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cds_service.errors import ConfigurationError
+from cds_service.periods import DEFAULT_PERIODS, parse_period, parse_time
 
 KEY_BYTES = 32
 """Length of a secret key: AES-256 and HMAC-SHA-256."""
@@ -192,6 +193,37 @@ class Settings(BaseSettings):
         description="Mean AUROC of the categories below which an alert is raised.",
     )
 
+    schedule: dict[str, str] = Field(
+        {},
+        description="JSON object: job of `cds-service schedule` to how often it runs (90s, 5min, "
+        "1h, 1d, 1w, 1mo) or off; the others keep their defaults.",
+    )
+    schedule_time: str = Field(
+        "02:00",
+        description="Time of day, by CDS_TIME_ZONE, of jobs that run every some days or months.",
+    )
+    schedule_day: int = Field(
+        1, ge=1, le=28, description="Day of the month of jobs that run every some months."
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _known_jobs(cls, periods: dict[str, str]) -> dict[str, str]:
+        for job, period in periods.items():
+            if job not in DEFAULT_PERIODS:
+                raise ValueError(f"there is no job {job}; there are {', '.join(DEFAULT_PERIODS)}")
+            try:
+                parse_period(period)
+            except ValueError as error:
+                raise ValueError(f"{job} {error}") from None
+        return periods
+
+    @field_validator("schedule_time")
+    @classmethod
+    def _time_of_day(cls, text: str) -> str:
+        parse_time(text)
+        return text
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str | None) -> str | None:
@@ -270,7 +302,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         # pydantic-settings could not read a list; its message would repeat the value.
         raise ConfigurationError(
             "CDS_CORS_ORIGINS, CDS_ALLOWED_FHIR_SERVERS and CDS_ORPHADATA_RELATIONS must be JSON "
-            'lists, like ["https://ehr.example"], and CDS_ICD10_VARIANTS a JSON object'
+            'lists, like ["https://ehr.example"], and CDS_ICD10_VARIANTS and CDS_SCHEDULE JSON '
+            "objects"
         ) from None
 
 

@@ -13,6 +13,7 @@ from cds_service.cli import (
     models,
     outcomes,
     rare,
+    schedule,
     score,
     serve,
     terminology,
@@ -31,6 +32,7 @@ app.command("mllp")(mllp.mllp)
 app.command("train")(training.train)
 app.command("evaluate")(evaluation.evaluate)
 app.command("retrain")(training.retrain)
+app.command("schedule")(schedule.schedule)
 app.command("score")(score.score)
 models.app.command("card")(model_cards.card)
 models.app.command("card-set")(model_cards.card_set)

@@ -1,8 +1,10 @@
 """The process asks for outcomes by itself, and follows the notices that come."""
 
 import threading
+from collections.abc import Callable
 
 from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
 from cds_service.logs import LOGGER
 from cds_service.services.notices import Notices
 from cds_service.services.pulling import OutcomePulls, Pulled
@@ -44,6 +46,20 @@ class OutcomePuller:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+
+    def run(self, *, actor: str, stopping: Callable[[], bool] = lambda: False) -> str:
+        """One run as a job of the schedule. Raises `ServiceError` if all failed."""
+        pulls = OutcomePulls(self._context, stopping=stopping)
+        if not pulls.clients():
+            return "No client has given us access of our own."
+        pulled = pull_outcomes(self._context, pulls, actor=actor, name=None, early=False)
+        said = (
+            f"{pulled.asked} patients asked for, {pulled.notices} notices followed, "
+            f"{pulled.received.stored} Conditions stored, {pulled.failed.total()} failed."
+        )
+        if pulled.all_failed:
+            raise ServiceError(said)
+        return said
 
     def once(self) -> Pulled | None:
         """One run, unless no client has given us access."""

@@ -88,6 +88,31 @@ def serving(
         program.kill()
 
 
+@contextmanager
+def starting(
+    folder: Path, name: str, *arguments: str, faults: str = "", **settings: str
+) -> Iterator[Program]:
+    """Run `cds-service ARGUMENTS` beside the test until the block ends; it answers no requests.
+
+    What it writes goes to `NAME.log` in `folder`.
+    """
+    output = folder / f"{name}.log"
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            _program(*arguments, faults=faults),
+            env=_environment(folder, **settings),
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    program = Program(process, "", output)
+    try:
+        yield program
+    finally:
+        program.kill()
+
+
 def command(
     folder: Path, *arguments: str, faults: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
