@@ -224,6 +224,18 @@ class Settings(BaseSettings):
         parse_time(text)
         return text
 
+    evaluation_chunk_rows: int = Field(
+        500,
+        ge=100,
+        description="Index assessments with which a chunk of `evaluate` closes.",
+    )
+    evaluation_chunk_days: float = Field(
+        30,
+        gt=0,
+        description="Days after which such a chunk closes with fewer, if it has 100; else it "
+        "closes with the 100th.",
+    )
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str | None) -> str | None:

@@ -1,11 +1,14 @@
 """`cds-service evaluate`."""
 
+import json
+from datetime import datetime
 from math import isnan
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cds_service.cli.console import actor, parse_since
+from cds_service.cli.evaluation_chunks import print_chunks
 from cds_service.context import ProcessContext, now
 from cds_service.settings import load_settings
 from cds_service.storage.session import check
@@ -24,9 +27,12 @@ def evaluate(
             help="Also count outcomes whose window is still open. They may change: no headline."
         ),
     ] = False,
+    chunks: Annotated[int, typer.Option(help="How many of the newest chunks to show.", min=0)] = 6,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Join assessments with their outcomes and measure the models on them."""
     # Imported here, so that a serving process never loads what trains and evaluates.
+    from cds_service.services.evaluating import EvaluatingService
     from cds_service.services.monitoring import MonitoringService
 
     start = parse_since(since)
@@ -35,7 +41,53 @@ def evaluate(
     report = MonitoringService(context).evaluate(
         actor=actor(), since=start, include_open=include_open
     )
+    evaluating = EvaluatingService(context)
+    # Outcomes have just been decided anew.
+    done = evaluating.run(actor=actor(), refresh=False)
+    newest = evaluating.newest(chunks)
+    if as_json:
+        typer.echo(json.dumps(_as_json(report, newest), default=_iso))
+        return
     _print(report, include_open=include_open)
+    print_chunks(done, newest)
+
+
+def _as_json(report: "EvaluationReport", chunks: list[dict[str, Any]]) -> dict[str, Any]:
+    from model.evaluation.report import as_records
+
+    return {
+        "counts": dict(report.counts),
+        "share_without_outcome": report.share_without_outcome,
+        "shown": report.shown,
+        "suppressed": dict(report.suppressed),
+        "minimum": report.minimum,
+        "versions": [
+            {
+                "version": one.version,
+                "with_outcome": one.with_outcome,
+                "metrics": as_records(one.metrics),
+                "not_covered": dict(one.not_covered),
+                "floors": [str(figure) for figure in report.floors.get(one.version, ())],
+            }
+            for one in report.versions
+        ],
+        "readings": [
+            {
+                name: None if isinstance(value, float) and isnan(value) else value
+                for name, value in row.items()
+            }
+            for row in report.readings.to_dict("records")
+        ],
+        "alerts": list(report.alerts),
+        "chunks": chunks,
+    }
+
+
+def _iso(value: object) -> str:
+    """For JSON: what it does not know are times."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _print(report: "EvaluationReport", *, include_open: bool) -> None:

@@ -1,7 +1,7 @@
 """Assessments joined with their outcomes (C16): what evaluation and retraining stand on."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from cds_service.services.rare_standing import RareEvidence
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.client_store import ClientStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
+from cds_service.storage.feedback_store import FeedbackStore, Reaction
 from fhir_mapping.label_versions import LABEL_RULE_VERSION
 from fhir_mapping.outcomes import AssessmentRef, index_assessments, outcome_window_end
 from model.features import FEATURE, ROW_NAMES
@@ -26,11 +27,16 @@ class Labelled:
 
     frame: pd.DataFrame
     """One row an index assessment that counts: features, `severity` (the outcome),
-    `patient_id` (the keyed hash), `recorded_at`, `rare_code`, and what was predicted."""
+    `patient_id` (the keyed hash), `recorded_at`, `rare_code`, what was predicted, and what became
+    of it: `card_shown`, `accepted` (a clinician took it up), `overridden`, `prompted` (the outcome
+    rests on a Condition made from our suggestion), `author` (of a review; missing otherwise)."""
     counts: Mapping[str, int]
     """Where every scored assessment went; they add up to `assessments`."""
     unverified: pd.DataFrame
-    """The index assessments without outcome whose window has passed, features only (C18)."""
+    """The index assessments without outcome whose window has passed (C18): the same without
+    `severity` and `rare_code`."""
+    open_from: datetime | None
+    """Prediction time of the first index assessment whose window is still open."""
 
 
 def labelled(
@@ -57,6 +63,12 @@ def labelled(
     # Of all there are: an encounter may have begun before `since`.
     everything = references if since is None else [_reference(row) for row in store.references()]
     index = {reference.id for reference in index_assessments(everything)}
+    opened = [
+        reference.prediction_time
+        for reference in references
+        if reference.id in index and outcome_window_end(reference) > now
+    ]
+    reactions = FeedbackStore(connection).reactions()
     allowed = _allow_training(connection) if for_training else None
     forbidden = set() if allowed is None else ConditionStore(connection).of_others(allowed)
     rare = RareEvidence.of(
@@ -82,10 +94,11 @@ def labelled(
         if fate == "with_outcome":
             assert outcome is not None  # noqa: S101  # what this fate means
             cell = rare.cell(row["patient_key"], outcome, for_training=for_training)
-            kept.append(_row(row) | {"severity": outcome["category"], "rare_code": cell})
+            known = {"severity": outcome["category"], "rare_code": cell}
+            kept.append(_row(row, reactions.get(row["id"]), outcome) | known)
         elif fate == "without_outcome":
-            unverified.append(_row(row))
-    return Labelled(_frame(kept), dict(counts), _frame(unverified))
+            unverified.append(_row(row, reactions.get(row["id"]), None))
+    return Labelled(_frame(kept), dict(counts), _frame(unverified), min(opened) if opened else None)
 
 
 def _allow_training(connection: Connection) -> set[str]:
@@ -138,19 +151,40 @@ def _reference(row: Mapping[str, Any]) -> AssessmentRef:
     )
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    features = row["features"]
+def _row(
+    row: Mapping[str, Any], reaction: Reaction | None, outcome: Mapping[str, Any] | None
+) -> dict[str, Any]:
     return {
+        "assessment_id": row["id"],
+        "client": row["client"],
+        "encounter_class": row["encounter_class"],
         "patient_id": row["patient_key"],
         "recorded_at": row["prediction_time"],
-        **{name: features.get(name) for name in ROW_NAMES},
-        **{MINUTES_BEFORE + k: v for k, v in features.get("minutes_before", {}).items()},
+        **input_row(row["features"]),
         "source": "assessments",
         "probabilities": row["probabilities"],
         "category": row["category"],
         "model_version": row["model_version"],
         "card_shown": row["suppressed"] is None,
+        "indicator": row["indicator"],
+        "accepted": reaction is not None and reaction.accepted,
+        "overridden": reaction is not None and reaction.overridden,
+        "prompted": outcome is not None and outcome["prompted"],
+        "author": None if outcome is None else outcome["author"],
     }
+
+
+def input_row(features: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns a model reads of a stored feature row: the inputs, and how old each was."""
+    return {
+        **{name: features.get(name) for name in ROW_NAMES},
+        **{MINUTES_BEFORE + k: v for k, v in features.get("minutes_before", {}).items()},
+    }
+
+
+def input_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Stored feature rows as a frame for `Scorer.probabilities`."""
+    return _typed(pd.DataFrame([input_row(features) for features in rows]))
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -159,7 +193,11 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
         frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True)
         if "rare_code" in frame:
             frame["rare_code"] = frame["rare_code"].astype("str")
-        for name in frame.columns:
-            if name in FEATURE or str(name).startswith(MINUTES_BEFORE):
-                frame[name] = frame[name].astype("float64")
+    return _typed(frame)
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    for name in frame.columns:
+        if name in FEATURE or str(name).startswith(MINUTES_BEFORE):
+            frame[name] = frame[name].astype("float64")
     return frame

@@ -114,6 +114,7 @@ class AssessmentStore:
             ASSESSMENTS.c.category,
             ASSESSMENTS.c.model_version,
             ASSESSMENTS.c.suppressed,
+            ASSESSMENTS.c.indicator,
         ).where(ASSESSMENTS.c.situation == "scored")
         if since is not None:
             query = query.where(ASSESSMENTS.c.prediction_time >= since)

@@ -1,0 +1,64 @@
+"""The table of chunks that `cds-service evaluate` prints."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+_HEAD = ("chunk", "from", "until", "revision", "assessments", "verified")
+_OF_VERSION = ("version", "scored", "with outcome", "log loss", "AUROC acute")
+
+
+def print_chunks(done: str, chunks: Sequence[Mapping[str, Any]]) -> None:
+    """What was done, and the newest chunks, the newest first; one line a chunk and version."""
+    from model.evaluation.report import table
+
+    typer.echo(f"\n{done}")
+    if not chunks:
+        typer.echo("No chunk of assessments has matured yet.")
+        return
+    lines: list[list[str]] = []
+    for chunk in chunks:
+        result = chunk["result"]
+        verified = "-" if not chunk["rows"] else f"{chunk['verified'] / chunk['rows']:.0%}"
+        told = [
+            str(chunk["number"]),
+            f"{chunk['started_at']:%Y-%m-%d}",
+            f"{chunk['ended_at']:%Y-%m-%d}",
+            str(chunk["revision"]),
+            str(chunk["rows"]),
+            verified,
+        ]
+        for version, figures in result["versions"].items() or [("-", None)]:
+            lines.append([*told, version, *_figures(figures)])
+            told = [""] * len(_HEAD)
+    typer.echo(table([*_HEAD, *_OF_VERSION], lines))
+
+
+def _figures(figures: Mapping[str, Any] | None) -> list[str]:
+    if figures is None:
+        return ["-"] * (len(_OF_VERSION) - 1)
+    return [
+        str(figures["scored"]),
+        str(figures["with_outcome"]),
+        _value(_record(figures["metrics"], "log_loss", None)),
+        _value(_record(figures["metrics"], "auroc", "acute")),
+    ]
+
+
+def _record(
+    records: Sequence[Mapping[str, Any]], metric: str, category: str | None
+) -> Mapping[str, Any] | None:
+    for record in records:
+        if (record["metric"], record["category"], record["decided"]) == (metric, category, None):
+            return record
+    return None
+
+
+def _value(record: Mapping[str, Any] | None) -> str:
+    """`0.812 [0.790, 0.834]`, or `-`."""
+    if record is None or record["value"] is None:
+        return "-"
+    if record["lower"] is None:
+        return f"{record['value']:.3f}"
+    return f"{record['value']:.3f} [{record['lower']:.3f}, {record['upper']:.3f}]"

@@ -1,0 +1,162 @@
+"""Judging what was predicted, chunk by chunk, once its outcomes are in (C18)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+
+from cds_service.context import ProcessContext
+from cds_service.services.evaluation_chunks import Chunk, cut, fingerprint, settled
+from cds_service.services.judged_rows import as_answered, judged_rows, versions_of
+from cds_service.services.labelled import labelled
+from cds_service.services.outcomes import OutcomeService
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.evaluation_store import EvaluationChunkStore
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.session import reading
+from cds_service.storage.shadow_store import SCORE_COLUMNS, ShadowStore
+from model.evaluation.chunk_figures import judge, verified_shares
+from model.evaluation.study_rows import Draws
+
+REPLICATES = 200
+SEED = 20_260
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A chunk that is to be judged."""
+
+    chunk: Chunk
+    revision: int
+    fingerprint: str
+    rows: pd.DataFrame
+    scores: pd.DataFrame
+    """Of shadows: `assessment_id`, `model_version`, `probabilities`, `category`."""
+
+
+class EvaluatingService:
+    """Cuts matured assessments into chunks and judges each; again, when it has changed."""
+
+    def __init__(self, context: ProcessContext, *, replicates: int = REPLICATES) -> None:
+        self._context = context
+        self._replicates = replicates
+
+    def run(self, *, actor: str, refresh: bool = True) -> str:
+        """Judge what is new or has changed; says in a sentence what was done.
+
+        Each chunk is kept in a transaction of its own, so that a run that was killed goes on
+        where it was. `refresh` decides outcomes anew first.
+        """
+        if refresh:
+            OutcomeService(self._context).refresh()
+        judged = again = 0
+        for due in self._due():
+            result = self._judge(due)
+            if self._keep(due, result, actor):
+                judged += 1
+                again += due.revision > 1
+        chunks = "1 chunk" if judged == 1 else f"{judged} chunks"
+        return f"Judged {chunks}, {again} of them again because something became known later."
+
+    def newest(self, count: int) -> list[dict[str, Any]]:
+        """The last chunks as they stand, the newest first."""
+        with reading(self._context.engine) as connection:
+            return EvaluationChunkStore(connection).newest(count)
+
+    def _due(self) -> list[_Due]:
+        """Chunks that are new, or of which more is known than when they were judged."""
+        settings, now = self._context.settings, self._context.clock()
+        label_version = self._context.terminology.label_version
+        with reading(self._context.engine) as connection:
+            found = labelled(connection, now=now, label_version=label_version)
+            standing = EvaluationChunkStore(connection).standing()
+            rows = settled(found)
+            known = [
+                (Chunk(row["number"], row["started_at"], row["ended_at"]), row) for row in standing
+            ]
+            new = cut(
+                _times(rows),
+                until=now if found.open_from is None else found.open_from,
+                rows=settings.evaluation_chunk_rows,
+                days=settings.evaluation_chunk_days,
+                after=known[-1][0] if known else None,
+            )
+            due: list[_Due] = []
+            for chunk, row in [*known, *((chunk, None) for chunk in new)]:
+                part = _between(rows, chunk)
+                bounds = (chunk.started_at, chunk.ended_at)
+                shadows = ShadowStore(connection)
+                now_so = fingerprint(part, shadows.counts(*bounds), label_version=label_version)
+                if row is None or row["fingerprint"] != now_so:
+                    revision = 1 if row is None else row["revision"] + 1
+                    scores = pd.DataFrame(shadows.between(*bounds), columns=SCORE_COLUMNS)
+                    scores = scores[
+                        scores["assessment_id"].isin(set(part.get("assessment_id", ())))
+                    ]
+                    due.append(_Due(chunk, revision, now_so, part, scores))
+        return due
+
+    def _judge(self, due: _Due) -> dict[str, Any]:
+        draws = Draws(self._replicates, SEED + due.chunk.number)
+        versions: dict[str, Any] = {}
+        for version in versions_of(due.rows, due.scores):
+            rows, lost = judged_rows(due.rows, due.scores, version)
+            answered = int((due.rows["model_version"] == version).sum())
+            versions[version] = {"answered": answered, "not_covered": lost} | judge(rows, draws)
+        return {
+            "rows": len(due.rows),
+            "verified": int(due.rows["verified"].sum()) if len(due.rows) else 0,
+            "champion": self._champion(),
+            "verification": verified_shares(as_answered(due.rows)) if len(due.rows) else [],
+            "versions": versions,
+        }
+
+    def _champion(self) -> str | None:
+        with reading(self._context.engine) as connection:
+            champion = ModelStore(connection).champion()
+        return None if champion is None else str(champion["version"])
+
+    def _keep(self, due: _Due, result: Mapping[str, Any], actor: str) -> bool:
+        at = self._context.clock()
+        with self._context.engine.begin() as connection:
+            added = EvaluationChunkStore(connection).add(
+                {
+                    "id": str(uuid4()),
+                    "number": due.chunk.number,
+                    "revision": due.revision,
+                    "started_at": due.chunk.started_at,
+                    "ended_at": due.chunk.ended_at,
+                    "label_version": self._context.terminology.label_version,
+                    "fingerprint": due.fingerprint,
+                    "rows": result["rows"],
+                    "verified": result["verified"],
+                    "at": at,
+                    "run_id": None,
+                    "result": result,
+                }
+            )
+            if added:
+                AuditStore(connection).add(
+                    at=at,
+                    actor=actor,
+                    action="evaluate-chunk",
+                    object_type="chunk",
+                    object_id=str(due.chunk.number),
+                    detail={"revision": due.revision, "rows": result["rows"]},
+                )
+        return added
+
+
+def _times(rows: pd.DataFrame) -> Sequence[datetime]:
+    return [time.to_pydatetime() for time in rows["recorded_at"]] if len(rows) else []
+
+
+def _between(rows: pd.DataFrame, chunk: Chunk) -> pd.DataFrame:
+    if not len(rows):
+        return rows
+    times = rows["recorded_at"]
+    inside = (times >= chunk.started_at) & (times < chunk.ended_at)
+    return rows[inside].reset_index(drop=True)

@@ -1,0 +1,72 @@
+"""Chunks of matured assessments, as they were judged."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from cds_service.storage.tables import EVALUATION_CHUNKS
+
+_STANDING = (
+    EVALUATION_CHUNKS.c.id,
+    EVALUATION_CHUNKS.c.number,
+    EVALUATION_CHUNKS.c.revision,
+    EVALUATION_CHUNKS.c.started_at,
+    EVALUATION_CHUNKS.c.ended_at,
+    EVALUATION_CHUNKS.c.fingerprint,
+)
+
+
+class EvaluationChunkStore:
+    """SQL of `evaluation_chunks`; the newest revision of a number counts, earlier ones stay."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def standing(self) -> list[dict[str, Any]]:
+        """Bounds, revision and fingerprint of each chunk as it stands, by number."""
+        query = _newest(select(*_STANDING)).order_by(EVALUATION_CHUNKS.c.number)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def newest(self, count: int) -> list[dict[str, Any]]:
+        """The last `count` chunks as they stand, whole, the newest first."""
+        query = _newest(select(EVALUATION_CHUNKS)).order_by(EVALUATION_CHUNKS.c.number.desc())
+        return [dict(row._mapping) for row in self._connection.execute(query.limit(count))]
+
+    def without_run(self) -> list[dict[str, Any]]:
+        """Chunks as they stand that MLflow does not know yet, oldest first."""
+        query = _newest(select(EVALUATION_CHUNKS)).where(EVALUATION_CHUNKS.c.run_id.is_(None))
+        query = query.order_by(EVALUATION_CHUNKS.c.number)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def add(self, chunk: Mapping[str, Any]) -> bool:
+        """Keep a judgement; `False` if another process has kept this revision."""
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(insert(EVALUATION_CHUNKS), chunk)
+        except IntegrityError:
+            return False
+        return True
+
+    def set_run(self, identifier: str, run_id: str) -> None:
+        """Note the MLflow run of a judgement."""
+        self._connection.execute(
+            update(EVALUATION_CHUNKS)
+            .where(EVALUATION_CHUNKS.c.id == identifier)
+            .values(run_id=run_id)
+        )
+
+
+def _newest(query: Select[Any]) -> Select[Any]:
+    """The rows of the last revision of each number."""
+    last = (
+        select(EVALUATION_CHUNKS.c.number, func.max(EVALUATION_CHUNKS.c.revision).label("revision"))
+        .group_by(EVALUATION_CHUNKS.c.number)
+        .subquery()
+    )
+    return query.join(
+        last,
+        (last.c.number == EVALUATION_CHUNKS.c.number)
+        & (last.c.revision == EVALUATION_CHUNKS.c.revision),
+    )

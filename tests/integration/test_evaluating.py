@@ -1,0 +1,170 @@
+"""Chunks of matured assessments, judged, on SQLite and PostgreSQL."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import insert, select, update
+
+from cds_service.context import ProcessContext
+from cds_service.services.evaluating import EvaluatingService
+from cds_service.storage.evaluation_store import EvaluationChunkStore
+from cds_service.storage.session import reading
+from cds_service.storage.tables import (
+    ASSESSMENTS,
+    AUDIT_EVENTS,
+    CARDS,
+    EVALUATION_CHUNKS,
+    FEEDBACK,
+    OUTCOMES,
+)
+from tests.support.matured import cohort, outcome_row, store_matured
+from tests.support.service import new_context, release
+from tests.support.stored import SEEN, joined, rows, set_time
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+PATIENTS = 430
+
+
+def judge(context: ProcessContext) -> str:
+    return EvaluatingService(context, replicates=20).run(actor="test", refresh=False)
+
+
+def newest(context: ProcessContext, count: int = 10) -> list[dict[str, Any]]:
+    return EvaluatingService(context).newest(count)
+
+
+@pytest.fixture
+def context(
+    tmp_path: Path, database_url: str, small_model: tuple[Path, str]
+) -> Iterator[ProcessContext]:
+    """Version 1 has answered 430 charts, two in three of which got an outcome."""
+    made = new_context(tmp_path, database_url, evaluation_chunk_rows=200)
+    release(made, "1", *small_model)
+    verified = np.arange(PATIENTS) % 3 > 0
+    store_matured(made, small_model[0], cohort(PATIENTS, 5), verified=verified)
+    set_time(made, SEEN + 60 * DAY)
+    yield made
+    made.engine.dispose()
+
+
+def test_matured_assessments_are_judged_once(context: ProcessContext) -> None:
+    assert judge(context).startswith("Judged 2 chunks, 0 of them again")
+    assert judge(context).startswith("Judged 0 chunks")
+    last, first = newest(context)
+    assert (first["number"], first["revision"], first["rows"]) == (1, 1, 200)
+    assert (last["number"], last["rows"]) == (2, 200)
+    assert first["verified"] == sum(i % 3 > 0 for i in range(200))
+    assert first["started_at"] == SEEN
+    assert first["ended_at"] == last["started_at"]
+    (version,) = first["result"]["versions"]
+    figures = first["result"]["versions"][version]
+    assert version == "1"
+    assert (figures["scored"], figures["with_outcome"]) == (200, first["verified"])
+    loss = next(r for r in figures["metrics"] if r["metric"] == "log_loss")
+    assert loss["lower"] < loss["value"] < loss["upper"]
+    assert loss["n"] == first["verified"]
+    assert {one["category"] for one in figures["calibration"]} >= {"acute", "mild"}
+    shares = {(one["by"], one["level"]): one for one in first["result"]["verification"]}
+    assert shares["all", "all"]["share"] == pytest.approx(first["verified"] / 200)
+    assert sum(one["rows"] or 0 for key, one in shares.items() if key[0] == "risk") == 200
+    assert {key[1] for key in shares if key[0] == "card"} == {"shown", "not shown"}
+    with reading(context.engine) as connection:
+        actions = connection.execute(select(AUDIT_EVENTS.c.action)).scalars().all()
+    assert actions.count("evaluate-chunk") == 2
+
+
+def test_a_late_outcome_opens_its_chunk_again(context: ProcessContext) -> None:
+    judge(context)
+    before = newest(context)[1]
+    late = outcome_row("a-3", "acute", context.terminology.label_version, SEEN + 3 * HOUR)
+    with context.engine.begin() as connection:
+        connection.execute(insert(OUTCOMES), late)
+    assert judge(context) == (
+        "Judged 1 chunk, 1 of them again because something became known later."
+    )
+    after = newest(context)[1]
+    assert (after["number"], after["revision"]) == (1, 2)
+    assert after["verified"] == before["verified"] + 1
+    assert (after["started_at"], after["ended_at"]) == (before["started_at"], before["ended_at"])
+    # What was judged before stays.
+    assert rows(context, EVALUATION_CHUNKS) == 3
+
+
+def test_an_assessment_whose_window_is_open_ends_what_can_be_judged(
+    context: ProcessContext,
+) -> None:
+    # Seven days after the 250th assessment: the second chunk is not complete.
+    set_time(context, SEEN + 250 * HOUR + 7 * DAY)
+    assert judge(context).startswith("Judged 1 chunk,")
+    set_time(context, SEEN + 60 * DAY)
+    assert judge(context).startswith("Judged 1 chunk,")
+    assert [chunk["number"] for chunk in newest(context)] == [2, 1]
+
+
+def test_one_long_window_holds_back_those_after_it(context: ProcessContext) -> None:
+    with context.engine.begin() as connection:
+        connection.execute(
+            update(ASSESSMENTS).where(ASSESSMENTS.c.id == "a-150").values(encounter_class=None)
+        )
+    set_time(context, SEEN + 430 * HOUR + 8 * DAY)
+    assert judge(context).startswith("Judged 0 chunks")
+    set_time(context, SEEN + 60 * DAY)
+    assert judge(context).startswith("Judged 2 chunks")
+
+
+def test_a_chunk_that_somebody_else_kept_is_not_kept_twice(context: ProcessContext) -> None:
+    service = EvaluatingService(context, replicates=2)
+    (due, *_) = service._due()
+    result = service._judge(due)
+    assert service._keep(due, result, "test")
+    assert not service._keep(due, result, "test")
+    with reading(context.engine) as connection:
+        assert len(EvaluationChunkStore(connection).standing()) == 1
+
+
+def feedback(card: str, outcome: str, minutes: int, **more: Any) -> dict[str, Any]:
+    at = SEEN + timedelta(minutes=minutes)
+    told = {"id": f"{card}-{minutes}", "client": "development", "service": "disease-severity"}
+    known = {"card_uuid": card, "known_card": True, "outcome": outcome}
+    times = {"outcome_timestamp": at, "received_at": at, "accepted_suggestions": None}
+    return told | known | times | more
+
+
+def test_c18_what_became_of_a_card_stands_beside_its_assessment(context: ProcessContext) -> None:
+    cards = [
+        {"uuid": f"c{i}", "assessment_id": f"a-{i}", "kind": "advice", "indicator": "info"}
+        for i in (1, 2, 4, 5)
+    ]
+    told = [
+        feedback("c1", "accepted", 1, accepted_suggestions=["s"]),
+        feedback("c2", "overridden", 1),
+        # The newest word counts for an override; what was taken up once may have had its effect.
+        feedback("c4", "accepted", 1),
+        feedback("c4", "overridden", 2),
+        # A card is spoken of by the client that got it.
+        feedback("c5", "accepted", 1, client="other"),
+    ]
+    with context.engine.begin() as connection:
+        connection.execute(insert(CARDS), cards)
+        connection.execute(insert(FEEDBACK), told)
+        connection.execute(
+            update(OUTCOMES)
+            .where(OUTCOMES.c.assessment_id == "a-5")
+            .values(prompted=True, author="reviewer")
+        )
+    frame = joined(context).frame.set_index("assessment_id")
+    marks = frame.loc[["a-1", "a-2", "a-4", "a-5"], ["accepted", "overridden", "prompted"]]
+    assert marks.to_numpy().tolist() == [
+        [True, False, False],
+        [False, True, False],
+        [True, True, False],
+        [False, False, True],
+    ]
+    assert frame.loc["a-5", "author"] == "reviewer"
+    assert frame["author"].notna().sum() == 1
+    assert set(frame["client"]) == {"development"}
+    assert set(frame["encounter_class"]) == {"emergency"}
