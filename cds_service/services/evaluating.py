@@ -13,6 +13,7 @@ from cds_service.services.evaluation_chunks import Chunk, cut, fingerprint, sett
 from cds_service.services.judged_rows import as_answered, judged_rows, versions_of
 from cds_service.services.labelled import labelled
 from cds_service.services.outcomes import OutcomeService
+from cds_service.services.shadow import ShadowService
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.evaluation_store import EvaluationChunkStore
 from cds_service.storage.model_store import ModelStore
@@ -48,10 +49,12 @@ class EvaluatingService:
         """Judge what is new or has changed; says in a sentence what was done.
 
         Each chunk is kept in a transaction of its own, so that a run that was killed goes on
-        where it was. `refresh` decides outcomes anew first.
+        where it was. Versions in shadow score what they have not scored yet first, and `refresh`
+        decides outcomes anew before.
         """
         if refresh:
             OutcomeService(self._context).refresh()
+        shadows = ShadowService(self._context).run(actor=actor)
         judged = again = 0
         for due in self._due():
             result = self._judge(due)
@@ -59,7 +62,8 @@ class EvaluatingService:
                 judged += 1
                 again += due.revision > 1
         chunks = "1 chunk" if judged == 1 else f"{judged} chunks"
-        return f"Judged {chunks}, {again} of them again because something became known later."
+        said = f"Judged {chunks}, {again} of them again because something became known later."
+        return f"{said} {shadows}"
 
     def newest(self, count: int) -> list[dict[str, Any]]:
         """The last chunks as they stand, the newest first."""

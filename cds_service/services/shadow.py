@@ -1,0 +1,104 @@
+"""Shadows: what a version that is not live would have said of the charts that were opened.
+
+Scores are computed from the stored rows, after the answer and never inside a request.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from cds_service.context import ProcessContext
+from cds_service.logs import LOGGER
+from cds_service.services.labelled import input_frame
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.session import reading
+from cds_service.storage.shadow_store import ShadowStore
+from model.errors import ModelError
+from model.scorer import Scorer
+
+BATCH = 500
+"""Assessments scored and committed at a time."""
+
+
+def shadow_versions(connection: Connection) -> list[str]:
+    """Versions that score along: the champion before the live one, then challengers in stage
+    `shadow` or `waiting`, oldest first."""
+    live = [release["version"] for release in ModelStore(connection).releases()]
+    before = [version for version in live if version != live[0]][:1]
+    challengers = ShadowStore(connection).challengers()
+    return [
+        *before,
+        *(name for name in challengers if name not in before and name not in live[:1]),
+    ]
+
+
+class ShadowService:
+    """Scores stored assessments with the versions that are in shadow."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+
+    def run(self, *, actor: str) -> str:
+        """Score what is not scored yet; says in a sentence how much that was.
+
+        A version scores the assessments since it was registered, which it cannot have learnt from,
+        except those it answered itself. Each batch is a transaction of its own, and a row is
+        written once: killed or run twice at a time, it goes on where it was. A version whose files
+        cannot be read is passed over and logged.
+        """
+        with reading(self._context.engine) as connection:
+            store = ModelStore(connection)
+            rows = [store.version(name) for name in shadow_versions(connection)]
+        told: list[str] = []
+        for row in rows:
+            if row is not None:
+                count = self._score(row)
+                why = "files cannot be read" if count is None else f"{count} scored"
+                told.append(f"version {row['version']} {why}")
+        LOGGER.info("shadows scored", extra={"actor": actor, "versions": len(told)})
+        return f"In shadow: {', '.join(told)}." if told else "No version is in shadow."
+
+    def _score(self, row: dict[str, Any]) -> int | None:
+        """How many rows were added; `None` if the version cannot be loaded."""
+        version = str(row["version"])
+        try:
+            scorer = Scorer.load(
+                Path(row["location"]), version=version, expected_checksum=row["checksum"]
+            )
+        except (ModelError, OSError) as error:
+            LOGGER.error(
+                "model not loaded", extra={"version": version, "why": type(error).__name__}
+            )
+            return None
+        added = 0
+        while True:
+            with reading(self._context.engine) as connection:
+                batch = ShadowStore(connection).unscored(
+                    version, since=row["created_at"], limit=BATCH
+                )
+            if not batch:
+                return added
+            scores = self._scores(scorer, batch)
+            with self._context.engine.begin() as connection:
+                # If another process was faster, the next batch is without its rows.
+                if ShadowStore(connection).add(scores):
+                    added += len(scores)
+
+    def _scores(self, scorer: Scorer, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        at = self._context.clock()
+        probabilities = scorer.probabilities(input_frame([row["features"] for row in batch]))
+        return [
+            {
+                "assessment_id": row["id"],
+                "model_version": scorer.facts.version,
+                "probabilities": {
+                    code.value: float(p) for code, p in zip(scorer.classes, said, strict=True)
+                },
+                "category": str(category),
+                "at": at,
+            }
+            for row, said, category in zip(
+                batch, probabilities, scorer.decide(probabilities), strict=True
+            )
+        ]
