@@ -18,7 +18,8 @@ from model.evaluation.comparators import (
     NEWS2_AGE_AND_MISSING,
     NEWS2_AND_AGE,
 )
-from model.evaluation.figures import PREDICTION_WORDS, draw, words
+from model.evaluation.figure_parts import PREDICTION_WORDS, words
+from model.evaluation.figures import draw
 from model.evaluation.study import MODEL
 from model.small_cells import SMALLEST_SHOWN, shown_table
 
