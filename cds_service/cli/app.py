@@ -3,6 +3,7 @@
 import typer
 
 from cds_service.cli import (
+    alerts,
     clients,
     database,
     evaluation,
@@ -38,6 +39,7 @@ models.app.command("card")(model_cards.card)
 models.app.command("card-set")(model_cards.card_set)
 models.app.command("export")(model_export.export)
 app.add_typer(models.app, name="models")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(clients.app, name="clients")

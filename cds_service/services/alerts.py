@@ -6,10 +6,14 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from cds_service.errors import NotFoundError, ServiceError
 from cds_service.logs import LOGGER
+from cds_service.storage.alert_delivery_store import AlertDeliveryStore
 from cds_service.storage.alert_store import AlertStore
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.session import reading
 
 AlertSeverity = Literal["info", "warning", "critical"]
 SERVICE = "service"
@@ -63,3 +67,87 @@ def raise_alert(connection: Connection, finding: Finding, *, at: datetime) -> bo
 def cause_passed(connection: Connection, key: str, *, at: datetime, resolution: str) -> bool:
     """Resolve the open alert of a key, because what it was raised for is over."""
     return AlertStore(connection).resolve(key, at=at, by=SERVICE, resolution=resolution)
+
+
+class AlertRuleError(ServiceError):
+    """What is asked for does not fit how the alert stands."""
+
+    status = 409
+    code = "conflict"
+
+
+class AlertService:
+    """Lists alerts, and keeps what administrators say of them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def alerts(self, *, resolved: bool = False) -> list[dict[str, Any]]:
+        """Open alerts, oldest first; with `resolved` also those that are closed."""
+        with reading(self._engine) as connection:
+            return AlertStore(connection).listed(resolved=resolved)
+
+    def alert(self, identifier: str) -> dict[str, Any]:
+        """One alert, with `deliveries`: what was told of it and over which channel.
+
+        `identifier` may be the beginning of one. Raises `ServiceError` for none and for several.
+        """
+        with reading(self._engine) as connection:
+            found = _one(connection, identifier)
+            found["deliveries"] = AlertDeliveryStore(connection).of([found["id"]])
+        return found
+
+    def acknowledge(self, identifier: str, *, actor: str, at: datetime) -> dict[str, Any]:
+        """Say that somebody is at it; it stays open. Raises `AlertRuleError` if it is not open, or
+        somebody was before."""
+        with self._engine.begin() as connection:
+            found = _one(connection, identifier)
+            if not AlertStore(connection).acknowledge(found["id"], at=at, by=actor):
+                raise AlertRuleError(_stands(_one(connection, found["id"])))
+            _audit(connection, "acknowledge-alert", found, at=at, actor=actor)
+        return found
+
+    def resolve(self, identifier: str, *, reason: str, actor: str, at: datetime) -> dict[str, Any]:
+        """Close it. What raised it raises a new one if it goes on. Raises `AlertRuleError` if it is
+        closed, or the reason is empty."""
+        if not reason.strip():
+            raise AlertRuleError("Say why with --reason; it is kept.")
+        with self._engine.begin() as connection:
+            found = _one(connection, identifier)
+            closed = AlertStore(connection).close(
+                found["id"], at=at, by=actor, resolution=reason.strip()
+            )
+            if not closed:
+                raise AlertRuleError(_stands(_one(connection, found["id"])))
+            # Without the reason, which stands in the alert: free text may name anybody.
+            _audit(connection, "resolve-alert", found, at=at, actor=actor)
+        return found
+
+
+def _one(connection: Connection, identifier: str) -> dict[str, Any]:
+    """The alert whose id begins so."""
+    found = AlertStore(connection).beginning_with(identifier) if identifier else []
+    if not found:
+        raise NotFoundError("There is no such alert; see cds-service alerts list --all.")
+    if len(found) > 1:
+        raise AlertRuleError("Several alerts begin so: give more of the id.")
+    return found[0]
+
+
+def _stands(alert: Mapping[str, Any]) -> str:
+    if alert["resolved_at"] is not None:
+        return f"It was resolved by {alert['resolved_by']} on {alert['resolved_at']:%Y-%m-%d}."
+    return f"It was acknowledged by {alert['acknowledged_by']} already."
+
+
+def _audit(
+    connection: Connection, action: str, alert: Mapping[str, Any], *, at: datetime, actor: str
+) -> None:
+    AuditStore(connection).add(
+        at=at,
+        actor=actor,
+        action=action,
+        object_type="alert",
+        object_id=alert["id"],
+        detail={"kind": alert["kind"], "key": alert["key"]},
+    )

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from cds_service.storage.tables import ALERTS
+from cds_service.storage.tables import ALERTS, RELEASE_WATCHES
 
 
 class AlertStore:
@@ -47,5 +47,61 @@ class AlertStore:
         """Open alerts, oldest first."""
         query = (
             select(ALERTS).where(ALERTS.c.resolved_at.is_(None)).order_by(ALERTS.c.at, ALERTS.c.key)
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def listed(self, *, resolved: bool) -> list[dict[str, Any]]:
+        """Open alerts, or with `resolved` all, oldest first."""
+        query = select(ALERTS).order_by(ALERTS.c.at, ALERTS.c.key)
+        if not resolved:
+            query = query.where(ALERTS.c.resolved_at.is_(None))
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def beginning_with(self, prefix: str, limit: int = 2) -> list[dict[str, Any]]:
+        """Alerts whose id begins so, at most `limit`."""
+        query = select(ALERTS).where(ALERTS.c.id.startswith(prefix, autoescape=True)).limit(limit)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def acknowledge(self, identifier: str, *, at: datetime, by: str) -> bool:
+        """Say that somebody is at it; `False` if somebody was already, or it is resolved."""
+        result = self._connection.execute(
+            update(ALERTS)
+            .where(
+                ALERTS.c.id == identifier,
+                ALERTS.c.acknowledged_at.is_(None),
+                ALERTS.c.resolved_at.is_(None),
+            )
+            .values(acknowledged_at=at, acknowledged_by=by)
+        )
+        return result.rowcount > 0
+
+    def close(self, identifier: str, *, at: datetime, by: str, resolution: str) -> bool:
+        """Resolve an alert by its id; `False` if it is resolved already."""
+        result = self._connection.execute(
+            update(ALERTS)
+            .where(ALERTS.c.id == identifier, ALERTS.c.resolved_at.is_(None))
+            .values(resolved_at=at, resolved_by=by, resolution=resolution)
+        )
+        return result.rowcount > 0
+
+    def recent(self, since: datetime) -> list[dict[str, Any]]:
+        """Open alerts, and those that were resolved since then; oldest first."""
+        query = (
+            select(ALERTS)
+            .where(or_(ALERTS.c.resolved_at.is_(None), ALERTS.c.resolved_at >= since))
+            .order_by(ALERTS.c.at, ALERTS.c.key)
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def digests(self, since: datetime) -> list[dict[str, Any]]:
+        """What changed with the promotions since then: `release_id`, `version`, `previous`,
+        `digest`, `at`."""
+        columns = RELEASE_WATCHES.c
+        query = (
+            select(
+                *(columns.release_id, columns.version, columns.previous, columns.digest, columns.at)
+            )
+            .where(columns.digest.is_not(None), columns.at >= since)
+            .order_by(columns.at, columns.release_id)
         )
         return [dict(row._mapping) for row in self._connection.execute(query)]

@@ -7,17 +7,12 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from fhir_mapping import connections, exchange
 from fhir_mapping.bundles import next_link, read_contents
@@ -25,6 +20,7 @@ from fhir_mapping.client import MAX_REDIRECTS, FHIRAccess, FHIRSession
 from fhir_mapping.errors import AccessFault, FHIRAccessError
 from tests.support import fhir_server as fake
 from tests.support.builders import bundle, observation, operation_outcome, patient
+from tests.support.certificates import own_certificate
 from tests.support.fhir_server import FHIRServer, fhir_server
 
 OBSERVATIONS = [observation(value=60 + n, id=f"o{n}") for n in range(7)]
@@ -500,29 +496,7 @@ def test_no_proxy_of_the_environment_is_used(
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost that only itself vouches for, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return own_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.requirement("R25")
