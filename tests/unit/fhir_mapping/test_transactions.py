@@ -102,9 +102,17 @@ def test_ids() -> None:
 @given(json_values, json_values)
 @settings(max_examples=200, deadline=None)
 def test_whatever_comes_is_an_answer(first: Any, second: Any) -> None:
-    read_entries({"type": "batch", "entry": first})
-    read_entries({"type": "batch", "entry": [{"request": first, "resource": second}]})
     request = {"method": "PUT", "url": "Condition/c1"}
-    read_entries({"type": "batch", "entry": [{"request": request, "resource": first}]})
     broken = condition(icd="I10") | ({"code": first, "meta": second})
-    read_entries({"type": "batch", "entry": [{"request": request, "resource": broken}]})
+    for entries in (
+        first,
+        [{"request": first, "resource": second}],
+        [{"request": request, "resource": first}],
+        [{"request": request, "resource": broken}],
+    ):
+        found = read_entries({"type": "batch", "entry": entries})
+        if isinstance(entries, list):
+            assert isinstance(found, tuple)
+            assert [isinstance(one, Request | Fault) for one in found[1]] == [True] * len(entries)
+        else:
+            assert isinstance(found, Fault)
