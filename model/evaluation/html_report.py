@@ -81,9 +81,13 @@ def report_record(
 def _rare(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Rare diseases of at least `SMALLEST_SHOWN` patients, and how many others there are."""
     large = [one for one in found if one["cases"] >= SMALLEST_SHOWN]
-    names = ("code", "name", "cases", "auroc", "auroc_lower", "live")
+    names = (
+        *("code", "name", "cases", "auroc", "auroc_lower", "auroc_of_category"),
+        *("auroc_of_category_lower", "sensitivity", "live"),
+    )
     return {
         "codes": [{name: one[name] for name in names} for one in large],
+        "flag_rate": large[0]["flag_rate"] if large else None,
         "others": len(found) - len(large),
         "others_live": sum(bool(one["live"]) for one in found) - sum(one["live"] for one in large),
     }

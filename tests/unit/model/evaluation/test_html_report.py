@@ -124,7 +124,15 @@ def test_rare_diseases_of_few_patients_are_counted_and_not_listed(record: dict[s
     assert entry["code"] == "ORPHA:558" or "558" in entry["code"]
     assert entry["cases"] >= 10
     assert "558" in html_report(record)
-    known = {"name": None, "auroc": 0.6, "auroc_lower": 0.5}
+    known = {
+        "name": None,
+        "auroc": 0.98,
+        "auroc_lower": 0.93,
+        "auroc_of_category": 0.86,
+        "auroc_of_category_lower": 0.74,
+        "sensitivity": 0.4,
+        "flag_rate": 0.01,
+    }
     found = _rare(
         [
             known | {"code": "1", "cases": 9, "live": True},
@@ -135,6 +143,9 @@ def test_rare_diseases_of_few_patients_are_counted_and_not_listed(record: dict[s
     assert [one["code"] for one in found["codes"]] == ["3"]
     assert (found["others"], found["others_live"]) == (2, 1)
     page = html_report(record | {"rare": found})
+    # Both bounds are shown: a disease may be told from everybody and not from its own category.
+    assert all(f">{figure}<" in page for figure in ("0.98", "0.93", "0.86", "0.74", "0.40"))
+    assert "while 1 % of all charts are" in page
     assert "the readings do not identify this disease" in page
     assert "2 diseases have fewer than 10 patients" in page
 
