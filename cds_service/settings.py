@@ -143,6 +143,23 @@ class Settings(BaseSettings):
         ge=1,
         description="Held-out outcomes below which `retrain` cannot decide and the champion stays.",
     )
+    input_chunk_rows: int = Field(
+        500,
+        ge=300,
+        description="Assessments in a chunk of the input watch.",
+    )
+    reference_chunks: int = Field(
+        10,
+        ge=5,
+        description="Local chunks that later ones are held against; below five nothing but unseen "
+        "codes and units raises an alert.",
+    )
+    input_reference: Literal["local", "training"] = Field(
+        "local",
+        description="What distances of inputs are taken from: `local`, the first "
+        "CDS_REFERENCE_CHUNKS chunks seen here, and until there are as many the rows that the live "
+        "version learnt from; `training`, always those rows.",
+    )
     gate_log_loss: float = Field(
         0.003, ge=0, description="How much worse the log loss of a challenger may be, nat."
     )

@@ -12,6 +12,7 @@ from cds_service.cli import (
     model_cards,
     model_export,
     models,
+    monitor,
     outcomes,
     rare,
     schedule,
@@ -32,6 +33,7 @@ app.command("serve")(serve.serve)
 app.command("mllp")(mllp.mllp)
 app.command("train")(training.train)
 app.command("evaluate")(evaluation.evaluate)
+app.command("monitor")(monitor.monitor)
 app.command("retrain")(training.retrain)
 app.command("schedule")(schedule.schedule)
 app.command("score")(score.score)

@@ -85,6 +85,12 @@ class InputChunkRow(SQLModel, table=True):
     """Whose reference it was held against."""
     at: datetime = Field(sa_type=UTCDateTime)
     result: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
+    """Figures beside their limits, and what is shown of the inputs; no small counts of values."""
+    state: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
+    """What the next chunk is held against: counts and figures of the reference chunks, and the
+    codes and units that came until here."""
+    outcomes: dict[str, Any] | None = Field(default=None, sa_type=JSON_)
+    """How inputs went with outcomes, once all outcome windows have passed."""
 
 
 class EvaluationChunkRow(SQLModel, table=True):

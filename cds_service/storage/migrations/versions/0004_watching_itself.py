@@ -81,6 +81,8 @@ def upgrade() -> None:
         sa.Column("model_version", sa.String(), nullable=False),
         sa.Column("at", UTCDateTime(timezone=True), nullable=False),
         sa.Column("result", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("state", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("outcomes", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_input_chunks")),
         sa.UniqueConstraint("number", name=op.f("uq_input_chunks_number")),
     )

@@ -1,0 +1,303 @@
+"""The watch over the inputs: assessments in chunks, each held against a reference."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from sqlalchemy import Connection
+
+from cds_service.context import ProcessContext
+from cds_service.services.alerts import Finding, cause_passed, raise_alert
+from cds_service.services.input_findings import drift_finding, key_of
+from cds_service.services.input_references import (
+    FEWEST_VALUES,
+    Distances,
+    TrainingReference,
+    local_references,
+)
+from cds_service.services.input_rows import (
+    category_figures,
+    measured,
+    missing_table,
+    share_figures,
+    values_of,
+    watched_inputs,
+)
+from cds_service.services.input_shown import shown_of
+from cds_service.services.input_state import State, as_json
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.input_chunk_store import InputChunkStore
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.session import reading
+from model.evaluation.alarm_limits import BUDGET, FEWEST_CHUNKS
+from model.evaluation.drift import distance
+from model.evaluation.input_watch import Figure, Judgement, Kind, budget_of, judge_all, quantity
+from model.features import EXTRA_INPUTS
+
+LAG = timedelta(hours=1)
+"""How far chunks stay behind the clock: an assessment is committed seconds after its time."""
+_INSTANT = timedelta(microseconds=1)
+FEWEST_CLIENT_ROWS = 300
+"""Of a client in a chunk, for figures of its own."""
+_CATEGORY_SHARE = 0.5
+"""Of a chunk that must be answers of the live version, for the shares of its categories."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The next chunk, and what was known when it was cut."""
+
+    number: int
+    end: datetime
+    rows: list[dict[str, Any]]
+    version: dict[str, Any]
+    """Live at its end."""
+    state: State
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was found of a chunk."""
+
+    result: dict[str, Any]
+    state: State
+    findings: list[Finding] = field(default_factory=list)
+    passed: dict[str, str] = field(default_factory=dict)
+    """Key of an alert → how it was resolved."""
+
+
+class InputWatchService:
+    """Cuts assessments into chunks and tells when their inputs are not what they were."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._training = TrainingReference(context)
+
+    def run(self, *, actor: str) -> str:
+        """Watch every chunk that is complete; one transaction each. Returns what was done."""
+        chunks = raised = 0
+        while (cut := self._next()) is not None:
+            found = self._watch(cut)
+            kept = self._keep(cut, found, actor=actor)
+            chunks += kept is not None
+            raised += kept or 0
+        return f"{_count(chunks, 'chunk')} of inputs watched, {_count(raised, 'alert')} raised."
+
+    def newest(self, count: int = 1) -> list[dict[str, Any]]:
+        """The newest chunks, newest first."""
+        with reading(self._context.engine) as connection:
+            return InputChunkStore(connection).newest(count)
+
+    def _next(self) -> Cut | None:
+        """The next chunk, if it is complete and there is a model."""
+        size = self._settings.input_chunk_rows
+        before = self._context.clock() - LAG
+        with reading(self._context.engine) as connection:
+            store = InputChunkStore(connection)
+            newest = next(iter(store.newest()), None)
+            since = None if newest is None else newest["ended_at"]
+            times = store.times(since, before, size)
+            if len(times) < size:
+                return None
+            end = times[-1] + _INSTANT
+            version = _live_at(ModelStore(connection).releases(), end)
+            if version is None:
+                return None
+            return Cut(
+                number=1 if newest is None else newest["number"] + 1,
+                end=end,
+                rows=store.rows(since, end),
+                version=version,
+                state=State.of(None if newest is None else newest["state"]),
+            )
+
+    def _watch(self, cut: Cut) -> Watched:
+        """Measure a chunk and hold it against its reference."""
+        version = str(cut.version["version"])
+        features = [row["features"] or {} for row in cut.rows]
+        names = watched_inputs(n for n in EXTRA_INPUTS if any(n in row for row in features))
+        values = {name: values_of(features, name) for name in measured(names)}
+        references, told = self._references(cut, tuple(values))
+        figures = share_figures(cut.rows, names)
+        fewest = max(FEWEST_VALUES, round(_CATEGORY_SHARE * len(cut.rows)))
+        figures |= category_figures(cut.rows, version, fewest=fewest)
+        for name, column in values.items():
+            n = int(np.count_nonzero(np.isfinite(column)))
+            if name in references and n >= FEWEST_VALUES:
+                figures[name] = Figure(distance(column, references[name].values), n)
+        state = cut.state.under(version)
+        watched = {
+            *figures,
+            *values,
+            *(quantity(Kind.CORRELATION, name) for name in values),
+        }
+        judged = judge_all(
+            figures,
+            {n: state.reference(n) for n in figures if state.size(n) >= FEWEST_CHUNKS},
+            references,
+            {name: state.before(name) for name in figures},
+            watched=watched,
+        )
+        for name in figures:
+            told.setdefault(name, state.told(name))
+        shown = {
+            name: shown_of(name, column, references.get(name)) for name, column in values.items()
+        }
+        found = Watched(
+            result={
+                "budget": BUDGET,
+                "tails": as_json(budget_of(watched)),
+                "watched": len(watched),
+                "quantities": {
+                    name: as_json(one) | {"reference": told[name]} for name, one in judged.items()
+                },
+                "inputs": shown,
+                "missing": missing_table(cut.rows, names),
+                "situations": _situations(cut.rows),
+                "clients": self._by_client(cut.rows, names),
+            },
+            state=state,
+        )
+        self._settle(cut, found, judged, shown, told)
+        size = self._settings.reference_chunks
+        accepted = [name for name in values if name not in judged or not judged[name].beyond]
+        found.state = state.after(cut.number, judged, accepted, most=size)
+        return found
+
+    def _references(self, cut: Cut, names: Sequence[str]) -> tuple[Distances, dict[str, str]]:
+        """What the distance of each input is taken from, and that in words."""
+        size = self._settings.reference_chunks
+        local = {name: cut.state.accepted(name) for name in names}
+        from_training = self._settings.input_reference == "training"
+        version = cut.version
+        real = from_training or not version["simulated"]
+        waiting = [n for n in names if from_training or len(local[n]) < size]
+        trained = self._training.of(version, tuple(names)) if real and waiting else {}
+        ready = {
+            name: numbers
+            for name, numbers in local.items()
+            if not from_training
+            and (len(numbers) >= size or (name not in trained and len(numbers) >= FEWEST_CHUNKS))
+        }
+        references: Distances = {}
+        if ready:
+            with reading(self._context.engine) as connection:
+                references = local_references(connection, ready)
+        told = {name: _chunks(ready[name]) for name in references}
+        for name, reference in trained.items():
+            if name not in references:
+                references[name] = reference
+                told[name] = (
+                    f"the rows that version {version['version']} learnt from "
+                    f"({len(reference.distances)} chunks)"
+                )
+        return references, told
+
+    def _settle(
+        self,
+        cut: Cut,
+        found: Watched,
+        judged: Mapping[str, Judgement],
+        shown: Mapping[str, Mapping[str, Any]],
+        told: Mapping[str, str],
+    ) -> None:
+        """Alerts of this chunk, and those whose cause has passed."""
+        state = found.state
+        for name, one in judged.items():
+            if one.alarm:
+                first = state.chunk_before(name) if state.before(name) == one.beyond else None
+                chunks = [cut.number] if first is None else [first, cut.number]
+                found.findings.append(
+                    drift_finding(
+                        name,
+                        one,
+                        shown.get(name),
+                        chunks=chunks,
+                        rows=len(cut.rows),
+                        reference=told[name],
+                        model_version=str(cut.version["version"]),
+                    )
+                )
+        for name in state.left_behind:
+            found.passed[key_of(name)] = (
+                f"Version {cut.version['version']} is live: its answers have a reference of their "
+                "own."
+            )
+        for name in state.quiet_twice(judged):
+            found.passed[key_of(name)] = (
+                f"Within its limits in two chunks running, the last of them {cut.number}."
+            )
+
+    def _by_client(self, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+        """Rates of each client that sent enough of the chunk."""
+        found = {}
+        for client in sorted({row["client"] for row in rows}):
+            own = [row for row in rows if row["client"] == client]
+            if len(own) >= FEWEST_CLIENT_ROWS:
+                found[client] = {
+                    "rows": len(own),
+                    "shares": {n: f.value for n, f in share_figures(own, names).items()},
+                }
+        return found
+
+    def _keep(self, cut: Cut, found: Watched, *, actor: str) -> int | None:
+        """Record a chunk with its alerts; how many were raised, `None` if it was kept before."""
+        at = self._context.clock()
+        raised = 0
+        with self._context.engine.begin() as connection:
+            added = InputChunkStore(connection).add(
+                {
+                    "id": str(uuid4()),
+                    "number": cut.number,
+                    "started_at": cut.rows[0]["prediction_time"],
+                    "ended_at": cut.end,
+                    "rows": len(cut.rows),
+                    "model_version": cut.version["version"],
+                    "at": at,
+                    "result": found.result,
+                    "state": found.state.as_json(),
+                }
+            )
+            if not added:
+                return None
+            raised = self._tell(connection, found, at)
+            AuditStore(connection).add(
+                at=at,
+                actor=actor,
+                action="watch-inputs",
+                object_type="input-chunk",
+                object_id=str(cut.number),
+                detail={"rows": len(cut.rows), "alerts": [one.key for one in found.findings]},
+            )
+        return raised
+
+    @staticmethod
+    def _tell(connection: Connection, found: Watched, at: datetime) -> int:
+        for key, resolution in found.passed.items():
+            cause_passed(connection, key, at=at, resolution=resolution)
+        return sum(raise_alert(connection, finding, at=at) for finding in found.findings)
+
+
+def _live_at(releases: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any] | None:
+    """The version that was live at a time; the first one for what came before it."""
+    for release in releases:
+        if release["at"] <= at:
+            return release
+    return releases[-1] if releases else None
+
+
+def _situations(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    names = [row["situation"] for row in rows]
+    return {name: names.count(name) for name in sorted(set(names))}
+
+
+def _chunks(numbers: Sequence[int]) -> str:
+    return f"{len(numbers)} local chunks, {numbers[0]} to {numbers[-1]}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

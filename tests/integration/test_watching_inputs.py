@@ -1,0 +1,189 @@
+"""The watch over the inputs, on SQLite and PostgreSQL."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.context import ProcessContext
+from cds_service.services.watching_inputs import InputWatchService
+from cds_service.storage.alert_store import AlertStore
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.session import reading
+from tests.support.service import new_context, release
+from tests.support.stored import set_time
+from tests.support.watched_rows import Ward
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+ROWS = 300
+
+
+@pytest.fixture
+def context(
+    tmp_path: Path, database_url: str, small_model: tuple[Path, str]
+) -> Iterator[ProcessContext]:
+    context = new_context(tmp_path, database_url, input_chunk_rows=ROWS, reference_chunks=5)
+    release(context, "1", *small_model)
+    yield context
+    context.engine.dispose()
+
+
+@pytest.fixture
+def ward(context: ProcessContext) -> Ward:
+    """Five chunks were seen, which are the reference."""
+    ward = Ward(context, START)
+    ward.see(5 * ROWS)
+    return ward
+
+
+def watch(ward: Ward, *, after: timedelta = timedelta(hours=1)) -> str:
+    set_time(ward.context, ward.at + after)
+    return InputWatchService(ward.context).run(actor="test")
+
+
+def alerts(context: ProcessContext) -> dict[str, dict[str, Any]]:
+    with reading(context.engine) as connection:
+        return {alert["key"]: alert for alert in AlertStore(connection).unresolved()}
+
+
+def test_a_shift_of_pressure_is_found_in_the_second_chunk_and_passes(ward: Ward) -> None:
+    ward.see(ROWS)
+    assert watch(ward) == "6 chunks of inputs watched, 0 alerts raised."
+    ward.shift = 15.0
+    ward.see(ROWS)
+    assert watch(ward) == "1 chunk of inputs watched, 0 alerts raised."
+    ward.see(ROWS)
+    assert watch(ward) == "1 chunk of inputs watched, 1 alert raised."
+    (alert,) = alerts(ward.context).values()
+    assert (alert["kind"], alert["key"]) == ("input_drift", "input_drift:systolic_bp")
+    assert alert["message"].startswith("Systolic blood pressure has moved: median 1")
+    assert "in chunks 7 and 8 (300 assessments each)" in alert["message"]
+    assert "Held against 5 local chunks, 1 to 5." in alert["message"]
+    ward.see(ROWS)
+    watch(ward)
+    assert alerts(ward.context)[alert["key"]]["times_seen"] == 2
+    ward.shift = 0.0
+    ward.see(ROWS)
+    watch(ward)
+    assert alerts(ward.context)
+    ward.see(ROWS)
+    watch(ward)
+    assert not alerts(ward.context)
+
+
+def test_a_broken_thermometer_is_told_after_one_chunk(ward: Ward) -> None:
+    ward.rejected = {"body_temperature": "implausible"}
+    ward.see(ROWS)
+    watch(ward)
+    found = alerts(ward.context)
+    assert set(found) == {"input_drift:implausible:body_temperature"}
+    message = found["input_drift:implausible:body_temperature"]["message"]
+    assert message.startswith(
+        "More readings of body temperature are impossible and rejected: 100 %, was 0 % (limit "
+    )
+    assert "in chunk 6 (300 assessments)" in message
+
+
+def test_more_gaps_are_told_after_two_chunks(ward: Ward) -> None:
+    ward.missing = 0.4
+    ward.see(ROWS)
+    watch(ward)
+    assert not alerts(ward.context)
+    ward.see(ROWS)
+    watch(ward)
+    assert "input_drift:missing:heart_rate" in alerts(ward.context)
+
+
+def test_nothing_alarms_before_there_are_five_chunks(context: ProcessContext) -> None:
+    ward = Ward(context, START)
+    ward.see(2 * ROWS)
+    ward.shift, ward.rejected = 40.0, {"body_temperature": "unknown_unit"}
+    ward.see(2 * ROWS)
+    assert watch(ward) == "4 chunks of inputs watched, 0 alerts raised."
+
+
+def test_chunks_are_complete_half_open_and_an_hour_behind(ward: Ward) -> None:
+    assert watch(ward, after=timedelta(minutes=59)).startswith("4 chunks")
+    assert watch(ward, after=timedelta(minutes=60)).startswith("1 chunk ")
+    ward.see(ROWS - 1)
+    set_time(ward.context, ward.at + timedelta(days=9))
+    service = InputWatchService(ward.context)
+    assert service.run(actor="test").startswith("0 chunks")
+    ward.see(1)
+    assert service.run(actor="test").startswith("1 chunk ")
+    chunks = list(reversed(service.newest(9)))
+    assert [chunk["rows"] for chunk in chunks] == [ROWS] * 6
+    for before, after in pairwise(chunks):
+        assert before["started_at"] < before["ended_at"] <= after["started_at"]
+
+
+def test_a_promotion_starts_a_new_reference_for_shares_of_answers_only(
+    ward: Ward,
+) -> None:
+    ward.see(ROWS)
+    watch(ward)
+    ward.acute = 0.6
+    ward.see(2 * ROWS)
+    watch(ward)
+    assert set(alerts(ward.context)) == {
+        "input_drift:category:acute",
+        "input_drift:category:mild",
+    }
+    with ward.context.engine.begin() as connection:
+        store = ModelStore(connection)
+        version = store.version("1")
+        assert version is not None
+        store.add_version(version | {"version": "2"})
+        store.add_release(
+            {"version": "2", "action": "promote", "at": ward.at, "actor": "t", "reason": "t"}
+        )
+    ward.version = "2"
+    ward.see(ROWS)
+    watch(ward)
+    assert not alerts(ward.context)
+    (chunk,) = InputWatchService(ward.context).newest()
+    quantities = chunk["result"]["quantities"]
+    assert quantities["category:acute"]["reference"] == "nothing yet"
+    assert quantities["missing:heart_rate"]["reference"] == "5 local chunks, 1 to 5"
+
+
+def test_killed_between_chunks_it_goes_on_to_the_same(
+    tmp_path: Path, small_model: tuple[Path, str]
+) -> None:
+    found = []
+    for name, at_once in (("a", True), ("b", False)):
+        context = new_context(tmp_path / name, input_chunk_rows=ROWS, reference_chunks=5)
+        release(context, "1", *small_model)
+        ward = Ward(context, START)
+        ward.see(5 * ROWS)
+        ward.shift = 20.0
+        ward.see(3 * ROWS)
+        set_time(context, ward.at + timedelta(days=1))
+        service = InputWatchService(context)
+        if not at_once:
+            keep = service._keep
+
+            def dying(*given: Any, keep: Any = keep, **named: Any) -> int | None:
+                keep(*given, **named)
+                raise KeyboardInterrupt
+
+            service._keep = dying  # type: ignore[method-assign]
+            for _ in range(8):
+                with pytest.raises(KeyboardInterrupt):
+                    service.run(actor="test")
+        else:
+            service.run(actor="test")
+        chunks = InputWatchService(context).newest(9)
+        found.append(
+            (
+                [(c["number"], c["ended_at"], c["result"], c["state"]) for c in chunks],
+                [(a["key"], a["message"], a["times_seen"]) for a in alerts(context).values()],
+            )
+        )
+        assert InputWatchService(context).run(actor="test").startswith("0 chunks")
+        context.engine.dispose()
+    assert found[0] == found[1]
+    assert found[0][1]
