@@ -6,7 +6,10 @@ from typing import Any
 import typer
 
 _HEAD = ("chunk", "from", "until", "revision", "assessments", "verified")
-_OF_VERSION = ("version", "scored", "with outcome", "log loss", "AUROC acute")
+_OF_VERSION = (
+    *("version", "scored", "with outcome", "log loss", "weighted"),
+    *("AUROC acute", "weighted", "bounds"),
+)
 
 
 def print_chunks(done: str, chunks: Sequence[Mapping[str, Any]]) -> None:
@@ -33,16 +36,36 @@ def print_chunks(done: str, chunks: Sequence[Mapping[str, Any]]) -> None:
             lines.append([*told, version, *_figures(figures)])
             told = [""] * len(_HEAD)
     typer.echo(table([*_HEAD, *_OF_VERSION], lines))
+    for sentence in _cautions(chunks[0]):
+        typer.echo(sentence)
+
+
+def _cautions(chunk: Mapping[str, Any]) -> list[str]:
+    """What to read beside the weighted figures of the newest chunk."""
+    found: list[str] = []
+    for version, figures in chunk["result"]["versions"].items():
+        weighted = figures["weighted"]
+        if weighted and weighted["never_verified"]:
+            groups = ", ".join(f"{one['by']} {one['level']}" for one in weighted["never_verified"])
+            found.append(
+                f"Version {version}: nobody of these groups has an outcome, so that their part of "
+                f"a weighted figure is a guess: {groups}."
+            )
+    return found
 
 
 def _figures(figures: Mapping[str, Any] | None) -> list[str]:
     if figures is None:
         return ["-"] * (len(_OF_VERSION) - 1)
+    weighted = figures["weighted"] or {"figures": [], "bounds": []}
     return [
         str(figures["scored"]),
         str(figures["with_outcome"]),
         _value(_record(figures["metrics"], "log_loss", None)),
+        _value(_record(weighted["figures"], "log_loss", None)),
         _value(_record(figures["metrics"], "auroc", "acute")),
+        _value(_record(weighted["figures"], "auroc", "acute")),
+        _bounds(_record(weighted["bounds"], "auroc", "acute")),
     ]
 
 
@@ -50,7 +73,7 @@ def _record(
     records: Sequence[Mapping[str, Any]], metric: str, category: str | None
 ) -> Mapping[str, Any] | None:
     for record in records:
-        if (record["metric"], record["category"], record["decided"]) == (metric, category, None):
+        if (record["metric"], record["category"]) == (metric, category):
             return record
     return None
 
@@ -62,3 +85,10 @@ def _value(record: Mapping[str, Any] | None) -> str:
     if record["lower"] is None:
         return f"{record['value']:.3f}"
     return f"{record['value']:.3f} [{record['lower']:.3f}, {record['upper']:.3f}]"
+
+
+def _bounds(record: Mapping[str, Any] | None) -> str:
+    """`0.114-0.948`, or `-`."""
+    if record is None or record["lower"] is None:
+        return "-"
+    return f"{record['lower']:.3f}-{record['upper']:.3f}"

@@ -19,7 +19,8 @@ from cds_service.storage.evaluation_store import EvaluationChunkStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 from cds_service.storage.shadow_store import SCORE_COLUMNS, ShadowStore
-from model.evaluation.chunk_figures import judge, verified_shares
+from model.evaluation.chunk_figures import judge
+from model.evaluation.judged_rows import verified_shares
 from model.evaluation.study_rows import Draws
 
 REPLICATES = 200

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from model.evaluation.chunk_figures import NOT_KNOWN, JudgedRows
+from model.evaluation.judged_rows import NOT_KNOWN, JudgedRows
 from model.severity import SEVERITIES, Severity
 
 
