@@ -17,7 +17,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cds_service.alert_settings import mail_address, quiet_hours, webhook_key
 from cds_service.errors import ConfigurationError
+from cds_service.location_urls import location_url
 from cds_service.periods import DEFAULT_PERIODS, parse_period, parse_time
+from cds_service.security.pseudonyms import export_key
 from fhir_mapping.addresses import read_url
 
 KEY_BYTES = 32
@@ -242,6 +244,20 @@ class Settings(BaseSettings):
         "starttls",
         description="How the mail server is spoken to; none only on a loopback address.",
     )
+    export_url: str | None = Field(
+        None,
+        description="Folder, or s3://, abfs:// or gs:// URL, that `cds-service export` writes to.",
+    )
+    export_storage_options: SecretStr | None = Field(
+        None,
+        description="JSON object with options of fsspec for object storage, such as credentials; "
+        "default: those of the environment.",
+    )
+    export_key: SecretStr | None = Field(
+        None,
+        description="base64 of 32 bytes, under which patients and assessments are named in "
+        "exports. Default: derived from the oldest of CDS_SECRET_KEYS.",
+    )
 
     schedule: dict[str, str] = Field(
         {},
@@ -316,6 +332,34 @@ class Settings(BaseSettings):
         for address in (given,) if isinstance(given, str) else given or ():
             mail_address(address)
         return given
+
+    @field_validator("export_storage_options")
+    @classmethod
+    def _json_object(cls, text: SecretStr | None) -> SecretStr | None:
+        try:
+            if text is not None and not isinstance(json.loads(text.get_secret_value()), dict):
+                raise ValueError
+        except ValueError:
+            raise ValueError("must be a JSON object") from None
+        return text
+
+    @field_validator("export_key")
+    @classmethod
+    def _export_key(cls, text: SecretStr | None) -> SecretStr | None:
+        if text is not None:
+            export_key(text.get_secret_value())
+        return text
+
+    @model_validator(mode="after")
+    def _locations(self) -> Self:
+        for name in ("export_url",):
+            url = getattr(self, name)
+            try:
+                if url is not None:
+                    location_url(url, development=self.development)
+            except ValueError as error:
+                raise ValueError(f"CDS_{name.upper()} {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _alerts_can_be_sent(self) -> Self:

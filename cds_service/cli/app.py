@@ -7,6 +7,7 @@ from cds_service.cli import (
     clients,
     database,
     evaluation,
+    export,
     ingest,
     mllp,
     model_cards,
@@ -37,6 +38,7 @@ app.command("monitor")(monitor.monitor)
 app.command("retrain")(training.retrain)
 app.command("schedule")(schedule.schedule)
 app.command("score")(score.score)
+app.command("export")(export.export)
 models.app.command("card")(model_cards.card)
 models.app.command("card-set")(model_cards.card_set)
 models.app.command("export")(model_export.export)

@@ -20,8 +20,8 @@ class Secrecy:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         """`keys`: 32 bytes each, newest first."""
-        self._hash_keys = [_derive(key, b"patient-hash") for key in keys]
-        self._ciphers = [AESGCM(_derive(key, b"fields")) for key in keys]
+        self._hash_keys = [derive_key(key, b"patient-hash") for key in keys]
+        self._ciphers = [AESGCM(derive_key(key, b"fields")) for key in keys]
 
     def patient_keys(self, base: str, patient_id: str) -> list[str]:
         """HMAC(FHIR base URL of the source, Patient id) under every key, newest first (C3)."""
@@ -73,7 +73,8 @@ def normalise_base(base: str) -> str:
     return f"{url.scheme}://{host}{url.path.rstrip('/')}"
 
 
-def _derive(key: bytes, purpose: bytes) -> bytes:
+def derive_key(key: bytes, purpose: bytes) -> bytes:
+    """A key for one purpose alone, of 32 bytes (HKDF, RFC 5869)."""
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"cds-service " + purpose).derive(
         key
     )
