@@ -272,6 +272,26 @@ class Settings(BaseSettings):
         1, ge=1, le=28, description="Day of the month of jobs that run every some months."
     )
 
+    review_daily: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        description="Assessments a day that reviewers are asked about because they teach most.",
+    )
+    review_audit_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of assessments that reviewers are asked about at random.",
+    )
+    review_days: int = Field(
+        60,
+        ge=31,
+        le=365,
+        description="Days after which nobody is asked about an assessment, and after which an "
+        "unanswered question is closed; the random ones stay.",
+    )
+
     @field_validator("schedule")
     @classmethod
     def _known_jobs(cls, periods: dict[str, str]) -> dict[str, str]:

@@ -184,6 +184,21 @@ def decide_outcome(
     )
 
 
+def known_at_assessment(
+    category: Severity, assessment: AssessmentRef, conditions: Sequence[StoredCondition]
+) -> bool:
+    """`after_diagnosis` of `decide_outcome` for an outcome that Conditions did not decide."""
+    before = [
+        c
+        for c in conditions
+        if c.patient_key == assessment.patient_key
+        and c.counts
+        and c.known_at is not None
+        and _known_before(c, assessment)
+    ]
+    return _after_diagnosis(category, before, assessment)
+
+
 def _known(condition: StoredCondition) -> datetime:
     if condition.known_at is None:
         raise ValueError("a Condition that counts is known since some time")

@@ -16,6 +16,7 @@ from cds_service.cli import (
     monitor,
     outcomes,
     rare,
+    review,
     schedule,
     score,
     serve,
@@ -48,5 +49,6 @@ app.add_typer(ingest.app, name="ingest")
 app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(clients.app, name="clients")
 app.add_typer(rare.app, name="rare")
+app.add_typer(review.app, name="review")
 app.add_typer(terminology.app, name="terminology")
 app.add_typer(database.app, name="db")

@@ -35,6 +35,12 @@ class Secrecy:
         """The same for a resource, so that it is stored once (server, id)."""
         return self._hashes("resource", base, reference)
 
+    def sampling_place(self, identifier: str) -> float:
+        """A number from 0 to below 1 that belongs to an identifier: even, the same each time, and
+        not to be told without the key. Below 0.01 lie one in a hundred."""
+        (digest, *_) = self._hashes("sampling", "", identifier)
+        return int(digest[:13], 16) / float(1 << 52)
+
     def encrypt(self, data: bytes) -> bytes:
         """AES-256-GCM with a random nonce in front."""
         nonce = os.urandom(_NONCE)

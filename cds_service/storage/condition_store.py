@@ -264,14 +264,26 @@ class OutcomeStore:
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
     def erase(self, assessment_ids: Sequence[str], condition_ids: Collection[str]) -> None:
-        """Erase every version that rests on Conditions that were erased (C21)."""
+        """Erase every version that rests on Conditions that were erased (C21).
+
+        A reviewer's rests on none but repeats rare diseases that Conditions name: it goes too, and
+        is decided anew from the answer.
+        """
         for start in range(0, len(assessment_ids), IN_LIST):
             some = OUTCOMES.c.assessment_id.in_(assessment_ids[start : start + IN_LIST])
             rows = self._connection.execute(
-                select(OUTCOMES.c.id, OUTCOMES.c.condition_ids).where(some)
+                select(
+                    OUTCOMES.c.id,
+                    OUTCOMES.c.condition_ids,
+                    OUTCOMES.c.author,
+                    OUTCOMES.c.rare_codes,
+                ).where(some)
             )
             resting = [
-                row.id for row in rows if not set(condition_ids).isdisjoint(row.condition_ids)
+                row.id
+                for row in rows
+                if not set(condition_ids).isdisjoint(row.condition_ids)
+                or (row.author is not None and row.rare_codes)
             ]
             if resting:
                 self._connection.execute(delete(OUTCOMES).where(OUTCOMES.c.id.in_(resting)))

@@ -60,7 +60,7 @@ class OutcomeRow(SQLModel, table=True):
     classes: list[str] = Field(default_factory=list, sa_type=JSON_)
     pre_existing: list[str] = Field(default_factory=list, sa_type=JSON_)
     reason: str | None = None
-    """Why there is no category."""
+    """Why there is no category, or `reviewed`."""
     known_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     after_diagnosis: bool = False
     prompted: bool = False
