@@ -194,6 +194,44 @@ class Settings(BaseSettings):
     gate_latency_ms: float = Field(
         50.0, gt=0, description="95th percentile of the time of an answer that it may have, ms."
     )
+    training_window_days: int = Field(
+        1095,
+        ge=30,
+        description="How old rows may be that `retrain` learns from, d; rows without a time always "
+        "count.",
+    )
+    retrain_new_outcomes: int = Field(
+        2000,
+        ge=0,
+        description="New outcomes since the champion from which a refresh is due; 0: never for "
+        "that reason.",
+    )
+    search_minutes: float = Field(
+        240, gt=0, description="How long the search of every third month may take, min."
+    )
+    shadow_days: int = Field(
+        14,
+        ge=0,
+        le=365,
+        description="How long a challenger of the schedule stays in shadow after its gates, d; 0: "
+        "it waits for approval at once.",
+    )
+    shadow_outcomes: int = Field(
+        300,
+        ge=50,
+        description="Outcomes of its time in shadow that it must be judged on.",
+    )
+    watch_outcomes: int = Field(
+        500,
+        ge=50,
+        description="Outcomes after a promotion at which the new version is held against the old "
+        "one; again at twice as many.",
+    )
+    change_plan: Path | None = Field(
+        None,
+        description="JSON file of a written change plan, by which a challenger may be promoted "
+        "without a person. Default: none may.",
+    )
     floor_acute_sensitivity: float | None = Field(
         None,
         ge=0,

@@ -9,6 +9,7 @@ from cds_service.cli import (
     evaluation,
     export,
     ingest,
+    lifecycle,
     mllp,
     model_cards,
     model_export,
@@ -43,6 +44,10 @@ app.command("export")(export.export)
 models.app.command("card")(model_cards.card)
 models.app.command("card-set")(model_cards.card_set)
 models.app.command("export")(model_export.export)
+models.app.command("advance")(lifecycle.advance)
+models.app.command("challengers")(lifecycle.challengers)
+models.app.command("approve")(lifecycle.approve)
+models.app.command("withdraw")(lifecycle.withdraw)
 app.add_typer(models.app, name="models")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(ingest.app, name="ingest")

@@ -41,6 +41,8 @@ OF_HISTORY = (
 )
 """Options of `train` that mean nothing to the simulated patients."""
 OF_SEARCH = ("trials", "search_minutes", "workers")
+OF_RETRAIN = ("promote", "include_open", "allow_fewer_categories", "seed")
+"""Options of `retrain` that decide at once."""
 
 
 def train(  # every option is one the user types
@@ -184,6 +186,19 @@ def _refuse_options(context: typer.Context, names: tuple[str, ...], needs: str) 
             raise typer.BadParameter(f"--{name.replace('_', '-')} needs {needs}")
 
 
+def _on_its_way(*, search: bool, with_report: bool) -> None:
+    """Send a challenger on its way, as the schedule does."""
+    from cds_service.services.lifecycle import LifecycleService
+
+    process = ProcessContext.create(load_settings())
+    check(process.engine)
+    service = LifecycleService(process)
+    begin = service.search if search else service.refresh
+    with progress() as bar:
+        said = begin(actor=actor(), progress=bar, asked=True, with_report=with_report)
+    typer.echo(said)
+
+
 def _print(report: "TrainReport", row_report: Path | None) -> None:
     from model.training.summary import as_text
 
@@ -200,6 +215,7 @@ def _print(report: "TrainReport", row_report: Path | None) -> None:
 
 
 def retrain(
+    context: typer.Context,
     promote: Annotated[
         bool, typer.Option("--promote/--no-promote", help="Hold it even if it passes.")
     ] = True,
@@ -212,18 +228,35 @@ def retrain(
     allow_fewer_categories: AllowFewer = False,
     with_report: WithReport = True,
     seed: Annotated[int, typer.Option(min=0, help="Same data and seed, same model.")] = 20_260,
+    shadow: Annotated[
+        bool,
+        typer.Option(
+            "--shadow", help="As the schedule does: the champion's kind again, then into shadow."
+        ),
+    ] = False,
+    search: Annotated[
+        bool,
+        typer.Option("--search", help="Compare every kind and tune the best, then into shadow."),
+    ] = False,
 ) -> None:
     """Train a challenger on history and confirmed outcomes, and compare it with the champion.
 
-    It replaces the champion only if it is shown not to be worse on patients neither learnt from.
+    It replaces the champion only if it is shown not to be worse on patients neither learnt from:
+    at once, or with --shadow or --search after a time in shadow and a person's approval.
     """
+    if shadow or search:
+        if shadow and search:
+            raise typer.BadParameter("--shadow and --search are two ways; say one")
+        _refuse_options(context, OF_RETRAIN, "a comparison at once")
+        _on_its_way(search=search, with_report=with_report)
+        return
     from cds_service.services.retraining import RetrainingService
     from model.training.gate_records import gates_as_text
 
-    context = ProcessContext.create(load_settings())
-    check(context.engine)
+    process = ProcessContext.create(load_settings())
+    check(process.engine)
     with progress() as bar:
-        report = RetrainingService(context).retrain(
+        report = RetrainingService(process).retrain(
             actor=actor(),
             progress=bar,
             promote=promote,

@@ -18,7 +18,7 @@ from cds_service.errors import ServiceError
 from cds_service.services.floors import FloorFigure, floor_figures, raise_alerts
 from cds_service.services.labelled import labelled
 from cds_service.services.looks import Looks, Purpose, look
-from cds_service.services.models import ModelService
+from cds_service.services.models import ModelService, histories_of
 from cds_service.services.outcomes import OutcomeService
 from cds_service.services.training import TrainingService
 from cds_service.settings import Settings
@@ -181,8 +181,11 @@ class Comparing:
         seed: int,
         allow_fewer_categories: bool,
         scorers: tuple[Scorer, Scorer],
+        also: pd.DataFrame | None = None,
     ) -> Comparison:
         """Judge by the `chosen` rows of `frame`, which neither version has learnt from.
+
+        `also` are rows outside `frame` that versions may have learnt from.
 
         Champions of the past year take part where enough of the rows are left that they have not
         learnt from either; then only these rows count, so that all are judged by the same.
@@ -193,7 +196,7 @@ class Comparing:
         for row in self._past_champions(champion_row, challenger_row):
             try:
                 scorer = ModelService.load(dict(row))
-                fresh = chosen & self._unseen(frame, [row], [scorer])
+                fresh = chosen & self._unseen(frame, [row], [scorer], also)
             except (ModelError, ServiceError):
                 notes.append(
                     f"Version {row['version']}, live within the past year, took no part: its files "
@@ -250,15 +253,25 @@ class Comparing:
         return looks
 
     def unseen_by_version(
-        self, frame: pd.DataFrame, row: Mapping[str, Any], scorer: Scorer
+        self,
+        frame: pd.DataFrame,
+        row: Mapping[str, Any],
+        scorer: Scorer,
+        also: pd.DataFrame | None = None,
     ) -> NDArray[np.bool_]:
-        """Rows of `frame` of patients a version has not learnt from."""
-        return self._unseen(frame, [row], [scorer])
+        """Rows of `frame` of patients a version has not learnt from; `also` as in `_unseen`."""
+        return self._unseen(frame, [row], [scorer], also)
 
     def _unseen(
-        self, frame: pd.DataFrame, rows: Sequence[Mapping[str, Any]], scorers: Sequence[Scorer]
+        self,
+        frame: pd.DataFrame,
+        rows: Sequence[Mapping[str, Any]],
+        scorers: Sequence[Scorer],
+        also: pd.DataFrame | None = None,
     ) -> NDArray[np.bool_]:
         """Rows of patients that none of the versions has learnt from.
+
+        `also` are more rows that they may have learnt from, such as those of before the window.
 
         The simulated starter learnt from nobody real. A model whose history had no times cannot
         have learnt from what was recorded after it was made. The kept history of each is looked
@@ -268,11 +281,12 @@ class Comparing:
         for row, scorer in zip(rows, scorers, strict=True):
             if scorer.facts.simulated or not len(frame):
                 continue
-            known = frame
-            if row["history_id"] is not None:
-                learnt = self._training.history_frame(row["history_id"], any_rules=True)
-                # First the rows in question: those without patient id keep their key so.
-                known = pd.concat([frame, learnt], ignore_index=True)
+            learnt = [
+                self._training.history_frame(one, any_rules=True) for one in histories_of(row)
+            ]
+            # First the rows in question: those without patient id keep their key so.
+            more = [rest for rest in (also, *learnt) if rest is not None and len(rest)]
+            known = pd.concat([frame, *more], ignore_index=True) if more else frame
             newest = scorer.trained_through or row["created_at"]
             found &= unseen_by(known, [newest])[: len(frame)]
         return found
@@ -288,7 +302,7 @@ class Comparing:
                 include_open=include_open,
                 for_training=True,
             )
-        ids = dict.fromkeys(row["history_id"] for row in rows if row["history_id"] is not None)
+        ids = dict.fromkeys(history_id for row in rows for history_id in histories_of(row))
         frames = [self._training.history_frame(history_id) for history_id in ids]
         frames = [frame for frame in (*frames, confirmed.frame) if len(frame)]
         if not frames:

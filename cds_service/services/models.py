@@ -1,22 +1,23 @@
 """The life of a model: registered, promoted, rolled back; every step audited."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from cds_service.context import Clock
-from cds_service.errors import ServiceError
 from cds_service.logs import LOGGER
 from cds_service.services.floors import floor_figures, raise_alerts
 from cds_service.services.looks import Purpose, look
 from cds_service.services.model_reports import keep_report, report_folder
+from cds_service.services.releasing import Action, ModelRuleError, make_live
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.challenger_store import ChallengerStore
 from cds_service.storage.look_store import LookStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
@@ -28,13 +29,6 @@ from model.training.run import TrainingResult
 
 COMPARISONS = ("retrain", "compare")
 """Kinds of evaluations that hold the decision of the gates."""
-
-
-class ModelRuleError(ServiceError):
-    """A promotion or rollback that the rules do not allow."""
-
-    status = 409
-    code = "business-rule"
 
 
 class ModelService:
@@ -53,12 +47,16 @@ class ModelService:
         actor: str,
         note: str,
         history_id: str | None,
+        history_ids: Sequence[str] | None = None,
         purpose: Purpose = "train",
+        challenger: Mapping[str, Any] | None = None,
     ) -> str:
         """Record a trained artefact, in MLflow and here, with its report; returns its version.
 
-        With it goes the look at its held-out part and alerts for figures below a floor; both are
-        added to `result.report` (`held_out`, `floors`).
+        `history_ids` are all histories it learnt from; by default `history_id` alone. With it go
+        the look at its held-out part and alerts for figures below a floor; both are added to
+        `result.report` (`held_out`, `floors`). `challenger` sends it on its way in the same
+        transaction: `origin`, `stage`, `champion`, `detail`.
         """
         at = self._clock()
         report = result.report
@@ -74,6 +72,7 @@ class ModelService:
             "created_by": actor,
             "note": note,
             "history_id": history_id,
+            "history_ids": _histories(history_id, history_ids),
             "metrics": {"held_out": report["metrics"], "held_out_part": report["held_out"]},
         }
         try:
@@ -91,6 +90,10 @@ class ModelService:
                     model_version=version,
                 )
                 raise_alerts(connection, figures, at=at, found_by=purpose, model_version=version)
+                if challenger is not None:
+                    ChallengerStore(connection).add(
+                        {"version": version, "created_at": at, "reason": ""} | dict(challenger)
+                    )
         except IntegrityError:
             raise ModelRuleError(
                 f"MLflow counts this model as version {version}, which the database has already: "
@@ -162,12 +165,20 @@ class ModelService:
         raise ModelRuleError(f"There is no model version {version}; see cds-service models list.")
 
     def promote(
-        self, version: str, *, actor: str, reason: str, allow_fewer_categories: bool = False
+        self,
+        version: str,
+        *,
+        actor: str,
+        reason: str,
+        allow_fewer_categories: bool = False,
+        stages: Sequence[str] | None = None,
+        detail: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make a version live.
+        """Make a version live; with `stages` only a challenger that is in one of them.
 
-        Raises `ModelRuleError` without a reason, if it is live already or if a category would be
-        lost (C19), and `ArtefactError` if its files are damaged.
+        `detail` goes into the audit trail beside the reason. Raises `ModelRuleError` without a
+        reason, if it is live already or if a category would be lost (C19), and `ArtefactError` if
+        its files are damaged.
         """
         _require_reason(reason)
         row = self.version(version)
@@ -182,7 +193,15 @@ class ModelService:
                     f"Model version {version} does not know {_words(lost)}, which the champion "
                     "does. Use --allow-fewer-categories if that is meant."
                 )
-        self._release(version, "promote", actor, reason)
+        self._release(
+            version,
+            "promote",
+            actor,
+            reason,
+            instead_of=None if champion is None else champion["version"],
+            stages=stages,
+            detail=detail,
+        )
 
     def rollback(self, *, actor: str, reason: str) -> str:
         """Make the version live that was live before; returns it.
@@ -194,15 +213,44 @@ class ModelService:
         live: list[str] = []
         for release in reversed(self.releases()):
             if release["action"] == "rollback":
-                live.pop()
+                # More than one version, where the first of them were updates of rare diseases.
+                while live and live[-1] != release["version"]:
+                    live.pop()
             else:
                 live.append(release["version"])
         if len(live) < 2:
             raise ModelRuleError("There is no earlier model version to go back to.")
         previous = live[-2]
         self.load(self.version(previous))
-        self._release(previous, "rollback", actor, reason)
+        self._release(previous, "rollback", actor, reason, instead_of=live[-1])
         return previous
+
+    def roll_back_to(
+        self,
+        previous: str,
+        instead_of: str,
+        *,
+        actor: str,
+        reason: str,
+        detail: Mapping[str, Any] | None = None,
+        within: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Make an earlier version live again instead of the one that is live.
+
+        `within` is done first in the same transaction; what it raises undoes all. Raises
+        `ModelRuleError` if `instead_of` is not live any more, and `ArtefactError` if the files of
+        `previous` are damaged.
+        """
+        self.load(self.version(previous))
+        self._release(
+            previous,
+            "rollback",
+            actor,
+            reason,
+            instead_of=instead_of,
+            detail=detail,
+            within=within,
+        )
 
     @staticmethod
     def load(row: dict[str, Any]) -> Scorer:
@@ -221,20 +269,37 @@ class ModelService:
                 "--allow-fewer-categories to replace it all the same."
             ) from None
 
-    def _release(self, version: str, action: str, actor: str, reason: str) -> None:
+    def _release(
+        self,
+        version: str,
+        action: Action,
+        actor: str,
+        reason: str,
+        *,
+        instead_of: str | None,
+        stages: Sequence[str] | None = None,
+        detail: Mapping[str, Any] | None = None,
+        within: Callable[[Connection], None] | None = None,
+    ) -> None:
         at = self._clock()
         with self._engine.begin() as connection:
-            ModelStore(connection).add_release(
-                {"version": version, "action": action, "at": at, "actor": actor, "reason": reason}
-            )
-            AuditStore(connection).add(
+            if within is not None:
+                within(connection)
+            make_live(
+                connection,
+                version,
+                action,
                 at=at,
                 actor=actor,
-                action=action,
-                object_type="model",
-                object_id=version,
-                detail={"reason": reason},
+                reason=reason,
+                instead_of=instead_of,
+                stages=stages,
+                detail=detail,
             )
+        self.follow_champion(version)
+
+    def follow_champion(self, version: str) -> None:
+        """Let MLflow's alias name the version that is live."""
         self._follow(CHAMPION, version)
 
     def _follow(self, alias: str, version: str) -> None:
@@ -267,6 +332,17 @@ def _open_registry(settings: Settings) -> Registry:
 def _require_reason(reason: str) -> None:
     if not reason.strip():
         raise ModelRuleError("A reason is needed; it is kept in the audit trail.")
+
+
+def _histories(history_id: str | None, history_ids: Sequence[str] | None) -> list[str]:
+    if history_ids is not None:
+        return list(history_ids)
+    return [] if history_id is None else [history_id]
+
+
+def histories_of(row: Mapping[str, Any]) -> list[str]:
+    """Every history file a version learnt from; rows of earlier versions name one."""
+    return _histories(row["history_id"], row["history_ids"] or None)
 
 
 def _covered(scorer: Scorer) -> set[Severity]:

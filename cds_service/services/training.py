@@ -15,8 +15,9 @@ from cds_service.context import Clock
 from cds_service.errors import ServiceError
 from cds_service.security.secrecy import Secrecy
 from cds_service.services.code_version import code_version
-from cds_service.services.models import ModelRuleError, ModelService
+from cds_service.services.models import ModelService
 from cds_service.services.rare_cases import without_rejected
+from cds_service.services.releasing import ModelRuleError
 from cds_service.services.site_terminology import site_terminology
 from cds_service.settings import Settings, read_secret_keys
 from cds_service.storage.audit_store import AuditStore
@@ -145,7 +146,7 @@ class TrainingService:
             progress=lambda step, share: progress(step, 0.05 + 0.95 * share),
             with_study=with_report,
             workers=workers,
-            out_of_time=None if search_minutes is None else _after(search_minutes),
+            out_of_time=None if search_minutes is None else after_minutes(search_minutes),
         )
         history_id = self._keep(cleaned.frame, history, cleaned.report, actor)
         return self._settle(
@@ -268,7 +269,7 @@ class TrainingService:
         return without_rejected(frame, reviews, Secrecy(read_secret_keys(self._settings)))
 
 
-def _after(minutes: float) -> Callable[[], bool]:
+def after_minutes(minutes: float) -> Callable[[], bool]:
     """Whether so many minutes have passed since now."""
     end = time.monotonic() + 60.0 * minutes
     return lambda: time.monotonic() >= end

@@ -134,6 +134,16 @@ class AssessmentStore:
             query = query.where(ASSESSMENTS.c.prediction_time >= since)
         return {row.suppressed: row.n for row in self._connection.execute(query)}
 
+    def situations(self, model_version: str, since: datetime) -> dict[str, int]:
+        """How many assessments of a version there are of each situation, from `since` on."""
+        query = (
+            select(ASSESSMENTS.c.situation, func.count().label("n"))
+            .where(ASSESSMENTS.c.model_version == model_version)
+            .where(ASSESSMENTS.c.prediction_time >= since)
+            .group_by(ASSESSMENTS.c.situation)
+        )
+        return {row.situation: row.n for row in self._connection.execute(query)}
+
     def known_cards(self, uuids: Sequence[str], client: str) -> set[str]:
         """Which of these card ids went out to this client."""
         query = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import CONDITIONS, OUTCOMES
@@ -253,6 +253,17 @@ class OutcomeStore:
         """Outcomes of one rule version (C17: versions are not pooled) by assessment id, as they
         stand now."""
         return {row["assessment_id"]: row for row in self._current(label_version)}
+
+    def decided_since(self, label_version: str, since: datetime) -> int:
+        """How many outcomes with a category were decided after `since`, as they stand now."""
+        query = select(func.count()).where(
+            OUTCOMES.c.label_version == label_version,
+            OUTCOMES.c.superseded_at.is_(None),
+            OUTCOMES.c.category.is_not(None),
+            OUTCOMES.c.after_diagnosis.is_(False),
+            OUTCOMES.c.decided_at > since,
+        )
+        return int(self._connection.execute(query).scalar_one())
 
     def history(self, assessment_id: str) -> list[dict[str, Any]]:
         """Every outcome an assessment had, by all versions of the rules, oldest first."""

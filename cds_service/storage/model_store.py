@@ -7,6 +7,9 @@ from sqlalchemy import Connection, func, insert, select
 
 from cds_service.storage.tables import EVALUATIONS, HISTORY_FILES, MODEL_VERSIONS, RELEASES
 
+_LOCK = 725266
+"""Number of PostgreSQL's advisory lock; `condition_store` has the one before."""
+
 
 class ModelStore:
     """SQL of everything a model's life leaves behind."""
@@ -17,6 +20,11 @@ class ModelStore:
     def newest_release(self) -> int:
         """Id of the newest release, 0 if there is none: cheap enough to ask every second."""
         return self._connection.execute(select(func.max(RELEASES.c.id))).scalar_one() or 0
+
+    def lock_releases(self) -> None:
+        """Release alone until the transaction ends; SQLite has one writer anyway."""
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
     def champion(self) -> dict[str, Any] | None:
         """The live version, joined with its release."""
@@ -54,9 +62,10 @@ class ModelStore:
         """Register a version."""
         self._connection.execute(insert(MODEL_VERSIONS), version)
 
-    def add_release(self, release: Mapping[str, Any]) -> None:
-        """Make a version live."""
-        self._connection.execute(insert(RELEASES), release)
+    def add_release(self, release: Mapping[str, Any]) -> int:
+        """Make a version live; returns the id of the release."""
+        made = insert(RELEASES).values(**release).returning(RELEASES.c.id)
+        return int(self._connection.execute(made).scalar_one())
 
     def add_history(self, history: Mapping[str, Any]) -> None:
         """Keep a cleaned history file."""

@@ -93,6 +93,8 @@ class TrainingSettings:
     """Each kind gets those of them that it can take."""
     known: tuple[Way, ...] = ()
     """More ways to compare: those of a champion, with its parameters."""
+    only_known: bool = False
+    """Compare nothing else: a refresh of a model is fitted as it was."""
     search: bool = False
     """Tune the best ways as well."""
     trials: int = 30
@@ -150,6 +152,10 @@ class TrainingSettings:
         _require(
             any(name in QUICK_ESTIMATORS for name in self.estimators),
             f"One of {', '.join(QUICK_ESTIMATORS)} must be compared: no other can be served.",
+        )
+        _require(
+            not self.only_known or (bool(self.known) and not self.search),
+            "A model that is fitted as before has a way that is known, and no search.",
         )
         _require(1 <= self.trials <= 1_000, "There must be 1 to 1,000 trials.")
         _require(self.threads >= 1, "There must be at least one thread.")

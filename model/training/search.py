@@ -102,5 +102,7 @@ def in_process(ground: Ground, threads: int) -> Run:
 
 
 def _ways(ground: Ground, settings: TrainingSettings) -> tuple[list[Way], dict[str, str]]:
+    if settings.only_known:
+        return list(settings.known), {}
     found, not_tried = ways(settings, len(ground.outcome))
     return found + [way for way in settings.known if way not in found], not_tried

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from cds_service.context import ProcessContext
 from cds_service.services import champion as champion_module
 from cds_service.services.champion import Champion
-from cds_service.services.models import ModelRuleError, ModelService
+from cds_service.services.models import ModelService
+from cds_service.services.releasing import ModelRuleError
 from cds_service.storage import session
 from cds_service.storage.tables import AUDIT_EVENTS, MODEL_VERSIONS, RELEASES
 from model.errors import ArtefactError

@@ -37,7 +37,7 @@ class ReleaseRow(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     version: str = Field(foreign_key="model_versions.version")
     action: str
-    """`promote` or `rollback`."""
+    """`promote`, `rollback`, or `rare-update`: the same model with other heads of rare diseases."""
     at: datetime = Field(sa_type=UTCDateTime)
     actor: str
     reason: str

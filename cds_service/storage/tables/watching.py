@@ -157,7 +157,8 @@ class ChallengerRow(SQLModel, table=True):
 
     version: str = Field(foreign_key="model_versions.version", primary_key=True)
     origin: str
-    """`refresh`, `search`, `recalibration`, `alert`, `outcomes` or `manual`."""
+    """`refresh`, `search`, `recalibration`, `alert`, `outcomes` or `manual`: what asked for it.
+    What it is stands in `detail["kind"]`."""
     stage: str
     """`gate`, `refused`, `undecided`, `shadow`, `waiting`, `promoted` or `withdrawn`."""
     champion: str
@@ -179,7 +180,7 @@ class ReleaseWatchRow(SQLModel, table=True):
     version: str
     previous: str
     state: str
-    """`watching`, `kept` or `rolled_back`."""
+    """`watching`, `kept`, `rolled_back`, or `replaced` by another promotion."""
     looks: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON_)
     digest: dict[str, Any] | None = Field(default=None, sa_type=JSON_)
     """What changed with the promotion."""

@@ -1,0 +1,322 @@
+"""The way of a challenger: trained, judged by the gates, in shadow, approved, watched.
+
+Every step is one transaction that finds things as they were left, so that a process may be killed
+anywhere and started again: an artefact that was written and not registered is harmless, a version
+that was registered is on its way, and `advance` goes on with it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
+from cds_service.services.challenger_steps import STAGE_WORDS, ChallengerSteps
+from cds_service.services.comparing import Comparison
+from cds_service.services.lifecycle_triggers import (
+    REFRESH,
+    SEARCH,
+    Due,
+    busy_with,
+    due,
+    newest,
+)
+from cds_service.services.matured import PairedLoss, matured_outcomes, paired_loss
+from cds_service.services.models import ModelService
+from cds_service.services.release_watching import ReleaseWatching
+from cds_service.services.releasing import (
+    ModelRuleError,
+    withdraw,
+)
+from cds_service.services.retraining import RetrainingService, as_champion, full_search
+from cds_service.services.training import TrainingService, after_minutes
+from cds_service.services.training_rows import TrainingRows, training_rows
+from cds_service.storage.challenger_store import (
+    GATE,
+    REFUSED,
+    SHADOW,
+    UNDECIDED,
+    WAITING,
+    ChallengerStore,
+)
+from cds_service.storage.session import reading
+from model.errors import ArtefactError, ModelError
+from model.evaluation.sequential import MINIMUM_CLUSTERS
+from model.scorer import Scorer
+from model.training.gates import NOT_ENOUGH
+
+Progress = Callable[[str, float], None]
+SEED: Final = 20_260
+LONGEST_SHADOW: Final = timedelta(days=120)
+"""After which a challenger with too few outcomes is given up: four windows of 30 days."""
+NOTHING: Final = "Nothing to do."
+
+
+class LifecycleService:
+    """Trains challengers and takes them step by step to where a person or a plan decides."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+        self._training = TrainingService(context.engine, context.settings, context.clock)
+        self._models = self._training.models
+        self._retraining = RetrainingService(context)
+        self._watching = ReleaseWatching(context, self._models)
+        self._steps = ChallengerSteps(context)
+
+    # Training
+
+    def refresh(
+        self,
+        *,
+        actor: str,
+        progress: Progress | None = None,
+        asked: bool = False,
+        origin: str = REFRESH,
+        with_report: bool = True,
+    ) -> str:
+        """Fit the champion's kind of model again, from scratch, to the rows of the window.
+
+        Without `asked`, nothing is trained soon after the last time. Raises `ServiceError` without
+        a champion, `TrainingError` if there is too little to learn from.
+        """
+        return self._train(REFRESH, origin, actor, progress, asked, with_report)
+
+    def search(
+        self,
+        *,
+        actor: str,
+        progress: Progress | None = None,
+        asked: bool = False,
+        with_report: bool = True,
+    ) -> str:
+        """Compare every kind of model and tune the best, within `CDS_SEARCH_MINUTES`."""
+        return self._train(SEARCH, SEARCH, actor, progress, asked, with_report)
+
+    def due(self, connection: Connection, now: datetime) -> Due | None:
+        """What an alert or new outcomes ask for; see `lifecycle_triggers.due`."""
+        return due(connection, now, self._context.settings, self._context.terminology.label_version)
+
+    # The way
+
+    def advance(self, *, actor: str) -> str:
+        """Take every challenger and the watched release as far as they can go now."""
+        steps = [
+            *(self._resume(row, actor) for row in self._staged(GATE)),
+            self._watching.look(actor=actor),
+            *(self._leave_shadow(row, actor) for row in self._staged(SHADOW)),
+        ]
+        return self._begin_due(actor, [step for step in steps if step is not None])
+
+    def approve(self, version: str, *, actor: str, reason: str) -> None:
+        """A named person makes a waiting challenger live. Raises `ModelRuleError`."""
+        row = self._challenger(version)
+        if row["stage"] != WAITING:
+            raise ModelRuleError(
+                f"Version {version} does not wait for approval: it is {row['stage']}. To make it "
+                f"live all the same: cds-service models promote {version} --reason …"
+            )
+        self._models.promote(version, actor=actor, reason=reason, stages=(WAITING,))
+
+    def withdraw(self, version: str, *, actor: str, reason: str) -> None:
+        """Take a challenger off its way. Raises `ModelRuleError`."""
+        row = self._challenger(version)
+        if not reason.strip():
+            raise ModelRuleError("A reason is needed; it is kept in the audit trail.")
+        at = self._context.clock()
+        with self._context.engine.begin() as connection:
+            if not withdraw(connection, version, at=at, actor=actor, reason=reason):
+                raise ModelRuleError(
+                    f"Version {version} is at the end of its way: it is {row['stage']}."
+                )
+
+    def challengers(self) -> list[dict[str, Any]]:
+        """Every challenger, oldest first."""
+        with reading(self._context.engine) as connection:
+            return ChallengerStore(connection).all()
+
+    def _train(
+        self,
+        kind: str,
+        origin: str,
+        actor: str,
+        progress: Progress | None,
+        asked: bool,
+        with_report: bool,
+    ) -> str:
+        say = progress or _say_nothing
+        busy = self._busy(kind, asked)
+        if busy is not None:
+            return busy
+        row = self._models.champion()
+        if row is None:
+            raise ServiceError("There is no champion to compare with: run cds-service train.")
+        now = self._context.clock()
+        say("joining outcomes", 0.0)
+        rows = training_rows(self._context, self._training, row, now=now)
+        champion = ModelService.load(row)
+        design = as_champion(champion, SEED) if kind == REFRESH else full_search(champion, SEED)
+        version, _ = self._retraining.train(
+            row,
+            rows,
+            design,
+            actor=actor,
+            note=kind,
+            progress=lambda step, share: say(step, 0.02 + 0.88 * share),
+            with_report=with_report,
+            challenger=_challenger_row(row["version"], kind, origin, now, rows),
+            out_of_time=None
+            if kind == REFRESH
+            else after_minutes(self._context.settings.search_minutes),
+        )
+        say("comparing with the champion", 0.92)
+        return self._judge(version, row, rows, actor)
+
+    def _busy(self, kind: str, asked: bool) -> str | None:
+        """Why nothing is trained now: one of a kind at a time, and not twice for one reason."""
+        known = self.challengers()
+        on_its_way = busy_with(kind, known)
+        if on_its_way is not None:
+            return f"Version {on_its_way['version']} is on its way already; nothing was trained."
+        last, now = newest(kind, known), self._context.clock()
+        if not asked and last is not None and now - last < SOON:
+            return f"The last challenger was trained {(now - last).days} days ago; none is due."
+        return None
+
+    def _staged(self, stage: str) -> list[dict[str, Any]]:
+        return [row for row in self.challengers() if row["stage"] == stage]
+
+    def _challenger(self, version: str) -> dict[str, Any]:
+        with reading(self._context.engine) as connection:
+            row = ChallengerStore(connection).get(version)
+        if row is None:
+            raise ModelRuleError(
+                f"Version {version} is no challenger; see cds-service models challengers."
+            )
+        return row
+
+    def _resume(self, row: dict[str, Any], actor: str) -> str:
+        """Judge a challenger whose training was done and whose comparison was not."""
+        champion = self._models.champion()
+        if champion is None or champion["version"] != row["champion"]:
+            return self._steps.give_up(row, "Another version is champion since.", actor)
+        rows = training_rows(
+            self._context,
+            self._training,
+            champion,
+            now=datetime.fromisoformat(row["detail"]["data_until"]),
+            histories=row["detail"]["histories"],
+        )
+        return self._judge(row["version"], champion, rows, actor)
+
+    def _judge(self, version: str, champion: dict[str, Any], rows: TrainingRows, actor: str) -> str:
+        """The gates, and where the challenger goes from there."""
+        comparison = self._retraining.judge(champion, version, rows, seed=SEED)
+        at = self._context.clock()
+        stage = _after_gates(comparison, self._context.settings.shadow_days)
+        reason = comparison.decision.reason
+        with self._context.engine.begin() as connection:
+            moved = self._steps.move(
+                connection,
+                version,
+                GATE,
+                stage,
+                reason,
+                at=at,
+                actor=actor,
+                shadow_until=at + timedelta(days=self._context.settings.shadow_days)
+                if stage == SHADOW
+                else None,
+            )
+            if not moved:
+                return f"Version {version} was judged by another process."
+            looks = self._retraining.keep(
+                connection, version, comparison, reason, rows.counts, at=at, actor=actor
+            )
+        self._retraining.log(version, comparison, looks, reason, rows.counts)
+        return f"Version {version} is {STAGE_WORDS[stage]}. {reason}"
+
+    def _leave_shadow(self, row: dict[str, Any], actor: str) -> str | None:
+        """The second gate, once the time is over and enough outcomes have matured."""
+        at, version = self._context.clock(), str(row["version"])
+        if at < row["shadow_until"]:
+            return None
+        try:
+            old = ModelService.load(self._models.version(row["champion"]))
+            new = ModelService.load(self._models.version(version))
+        except ArtefactError as error:
+            return self._steps.give_up(row, str(error), actor)
+        found = self._paired(old, new, row["created_at"])
+        needed = self._context.settings.shadow_outcomes
+        if found is None or found.difference.rows < needed or _few_patients(found):
+            if at - row["created_at"] < LONGEST_SHADOW:
+                return None
+            count = 0 if found is None else found.difference.rows
+            reason = (
+                f"Not enough to decide: {count} outcomes in {LONGEST_SHADOW.days} days, "
+                f"{needed} are needed; the champion stays."
+            )
+            return self._steps.step(version, SHADOW, UNDECIDED, reason, found, actor)
+        margin = self._context.settings.gate_log_loss
+        worse = found.lower > 0.0 and found.difference.value > margin
+        said = (
+            f"on {found.difference.rows} outcomes of {found.difference.clusters} patients in "
+            f"shadow: log loss {found.new:.4f} against {found.old:.4f} (difference "
+            f"{found.difference.value:+.4f}, at least {found.lower:+.4f}, allowed {margin:+.4f})."
+        )
+        if worse:
+            return self._steps.step(version, SHADOW, REFUSED, f"Refused {said}", found, actor)
+        return self._steps.step(version, SHADOW, WAITING, f"Not worse {said}", found, actor)
+
+    def _paired(self, old: Scorer, new: Scorer, since: datetime) -> PairedLoss | None:
+        return paired_loss(old, new, matured_outcomes(self._context, since=since))
+
+    def _begin_due(self, actor: str, steps: list[str]) -> str:
+        """Train what an alert or new outcomes ask for, as the last thing."""
+        with reading(self._context.engine) as connection:
+            found = self.due(connection, self._context.clock())
+        if found is not None:
+            try:
+                done = self._begin(found, actor)
+            except (ModelError, ServiceError) as error:
+                done = f"Nothing was trained: {error}"
+            steps.append(f"{found.reason} {done}")
+        return " ".join(steps) or NOTHING
+
+    def _begin(self, found: Due, actor: str) -> str:
+        return self.refresh(actor=actor, origin=found.origin)
+
+
+SOON: Final = timedelta(days=7)
+"""How long after a challenger was trained the schedule trains none."""
+
+
+def _challenger_row(
+    champion: str, kind: str, origin: str, now: datetime, rows: TrainingRows
+) -> dict[str, Any]:
+    return {
+        "origin": origin,
+        "stage": GATE,
+        "champion": champion,
+        "detail": {
+            "kind": kind,
+            "data_until": now.isoformat(),
+            "histories": list(rows.history_ids),
+            "rows": {"history": rows.history_rows, "outcomes": rows.outcome_rows},
+        },
+    }
+
+
+def _after_gates(comparison: Comparison, shadow_days: int) -> str:
+    if comparison.decision.promote:
+        return SHADOW if shadow_days else WAITING
+    return UNDECIDED if comparison.decision.outcome == NOT_ENOUGH else REFUSED
+
+
+def _few_patients(found: PairedLoss) -> bool:
+    return found.difference.clusters < MINIMUM_CLUSTERS
+
+
+def _say_nothing(_step: str, _done: float) -> None:
+    """Progress for nobody."""
