@@ -79,7 +79,7 @@ def paired_loss(old: Scorer, new: Scorer, frame: pd.DataFrame) -> PairedLoss | N
     age = frame["age"].to_numpy(dtype=np.float64, na_value=np.nan)
     usable = frame["severity"].isin([code.value for code in shared]).to_numpy(dtype=bool)
     for scorer in (old, new):
-        usable &= ages_in_range(age, scorer.facts.min_age, scorer.facts.max_age)
+        usable = usable & ages_in_range(age, scorer.facts.min_age, scorer.facts.max_age)
     rows = frame[usable]
     if rows["patient_id"].nunique() < 2:
         return None

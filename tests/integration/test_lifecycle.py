@@ -1,0 +1,465 @@
+"""The way of a challenger: trained, judged, in shadow, approved, watched, kept or taken back."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import Table, select
+
+from cds_service.context import ProcessContext
+from cds_service.services.alerts import Finding, raise_alert
+from cds_service.services.lifecycle import NOTHING, LifecycleService
+from cds_service.services.lifecycle_triggers import due
+from cds_service.services.models import ModelService
+from cds_service.services.releasing import ModelRuleError
+from cds_service.storage import session
+from cds_service.storage.alert_store import AlertStore
+from cds_service.storage.challenger_store import ChallengerStore
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.tables import AUDIT_EVENTS, CHALLENGERS, EVALUATIONS, RELEASE_WATCHES
+from model.training.run import DataDescription, train
+from tests.support.artefacts import small_settings
+from tests.support.cohorts import small_cohort
+from tests.support.seen import seen
+from tests.support.service import new_context
+from tests.support.stored import SEEN, set_time
+
+Artefacts = dict[str, tuple[Path, str]]
+DATA = DataDescription(simulated=False, description="Invented rows.", label_version="1")
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
+    """A good model, another good one, and one that learnt from categories dealt out at random."""
+    root = tmp_path_factory.mktemp("models")
+    found: Artefacts = {}
+    for name, seed in (("good", 3), ("other", 4), ("bad", 5)):
+        frame = small_cohort(2_500, seed)
+        if name == "bad":
+            rng = np.random.default_rng(1)
+            frame["severity"] = rng.permutation(frame["severity"].to_numpy())
+        result = train(frame, small_settings(), artefact_root=root, data=DATA)
+        found[name] = (result.path, result.checksum)
+    return found
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty registry: MLflow takes seconds to make one."""
+    empty = new_context(tmp_path_factory.mktemp("registry"))
+    models(empty)
+    empty.engine.dispose()
+    return empty.settings.data_dir / "mlflow.sqlite3"
+
+
+@pytest.fixture
+def context(tmp_path: Path, database_url: str, registry: Path) -> Iterator[ProcessContext]:
+    shutil.copy(registry, tmp_path)
+    context = new_context(
+        tmp_path,
+        database_url,
+        minimum_held_out=100,
+        shadow_outcomes=150,
+        watch_outcomes=150,
+        # Of so few rows chance alone is more.
+        gate_category=0.2,
+        gate_sensitivity=0.5,
+        gate_fairness=1.0,
+    )
+    set_time(context, SEEN)
+    yield context
+    context.engine.dispose()
+
+
+def add(context: ProcessContext, version: str, artefact: tuple[Path, str]) -> None:
+    """Register a version of real history without the registry."""
+    with context.engine.begin() as connection:
+        ModelStore(connection).add_version(
+            {
+                "version": version,
+                "location": str(artefact[0]),
+                "checksum": artefact[1],
+                "kind": "logistic + none",
+                "simulated": False,
+                "created_at": context.clock(),
+                "created_by": "test",
+                "note": "",
+                "history_id": None,
+                "history_ids": [],
+                "metrics": {},
+            }
+        )
+
+
+def models(context: ProcessContext) -> ModelService:
+    return ModelService(context.engine, context.settings, context.clock)
+
+
+def live(context: ProcessContext) -> str:
+    champion = models(context).champion()
+    assert champion is not None
+    return str(champion["version"])
+
+
+def rows(context: ProcessContext, table: Table) -> list[dict[str, Any]]:
+    with session.reading(context.engine) as connection:
+        return [dict(row._mapping) for row in connection.execute(select(table))]
+
+
+def open_alerts(context: ProcessContext) -> list[str]:
+    with session.reading(context.engine) as connection:
+        return [str(alert["kind"]) for alert in AlertStore(connection).unresolved()]
+
+
+def visit(context: ProcessContext, number: int, start: datetime, *, seed: int, name: str) -> None:
+    seen(
+        context,
+        small_cohort(number, seed),
+        start=start,
+        every=timedelta(minutes=15),
+        prefix=name,
+        version=live(context),
+    )
+
+
+def advance(context: ProcessContext) -> str:
+    return LifecycleService(context).advance(actor="schedule")
+
+
+def stage(context: ProcessContext) -> dict[str, Any]:
+    (row,) = rows(context, CHALLENGERS)
+    return row
+
+
+def test_the_whole_way(context: ProcessContext, artefacts: Artefacts) -> None:
+    add(context, "0", artefacts["bad"])
+    models(context).promote("0", actor="test", reason="first")
+    assert rows(context, RELEASE_WATCHES) == []  # There was none before it.
+    visit(context, 900, SEEN, seed=8, name="a")
+    set_time(context, SEEN + timedelta(days=45))
+    service = LifecycleService(context)
+
+    said = service.refresh(actor="schedule", with_report=False)
+    assert said.startswith("Version 1 is in shadow. Not inferior")
+    row = stage(context)
+    assert (row["stage"], row["origin"], row["champion"]) == ("shadow", "refresh", "0")
+    assert row["shadow_until"] == context.clock() + timedelta(days=14)
+    assert row["detail"]["rows"] == {"history": 0, "outcomes": 900}
+    assert live(context) == "0"
+    assert {row["kind"] for row in rows(context, EVALUATIONS)} == {"retrain"}
+    with session.reading(context.engine) as connection:
+        made = ModelStore(connection).version("1")
+    assert made is not None
+    assert made["kind"] == "logistic + none"
+    again = service.refresh(actor="schedule", asked=True)
+    assert again == "Version 1 is on its way already; nothing was trained."
+
+    # The time in shadow is not over, then its outcomes are not known yet.
+    assert advance(context) == NOTHING
+    visit(context, 200, context.clock() + timedelta(hours=1), seed=9, name="b")
+    set_time(context, context.clock() + timedelta(days=15))
+    assert advance(context) == NOTHING
+    set_time(context, context.clock() + timedelta(days=30))
+    assert advance(context).startswith("Version 1 is waiting for an approver. Not worse on ")
+    assert stage(context)["detail"]["shadow"]["outcomes"] == 200
+    assert open_alerts(context) == ["challenger_waiting"]
+    assert advance(context) == NOTHING
+    assert live(context) == "0"
+
+    with pytest.raises(ModelRuleError, match="reason"):
+        service.approve("1", actor="dr", reason=" ")
+    service.approve("1", actor="dr", reason="seen the figures")
+    assert live(context) == "1"
+    row = stage(context)
+    assert (row["stage"], row["decided_by"]) == ("promoted", "dr")
+    assert open_alerts(context) == []
+    (watch,) = rows(context, RELEASE_WATCHES)
+    assert (watch["version"], watch["previous"], watch["state"]) == ("1", "0", "watching")
+    with pytest.raises(ModelRuleError, match="it is promoted"):
+        service.approve("1", actor="dr", reason="twice")
+    with pytest.raises(ModelRuleError, match="at the end of its way"):
+        service.withdraw("1", actor="dr", reason="too late")
+
+    # It is better than the one before, so that both looks keep it.
+    released = context.clock()
+    visit(context, 160, released + timedelta(hours=1), seed=10, name="c")
+    set_time(context, released + timedelta(days=33))
+    assert advance(context).startswith("Look 1 at version 1: log loss ")
+    assert advance(context) == NOTHING
+    visit(context, 160, context.clock() + timedelta(hours=1), seed=11, name="d")
+    set_time(context, context.clock() + timedelta(days=33))
+    assert advance(context).endswith("It is kept.")
+    (watch,) = rows(context, RELEASE_WATCHES)
+    assert watch["state"] == "kept"
+    assert [look["judged"] for look in watch["looks"]] == [True, True]
+    assert watch["looks"][1]["error_spent"] == 0.025
+    assert live(context) == "1"
+    actions = [row["action"] for row in rows(context, AUDIT_EVENTS)]
+    for action in ("register", "retrain", "advance", "promote", "look-at-release", "keep-release"):
+        assert action in actions
+
+
+def test_a_promotion_that_turns_out_worse_is_rolled_back(
+    context: ProcessContext, artefacts: Artefacts
+) -> None:
+    add(context, "1", artefacts["good"])
+    add(context, "2", artefacts["bad"])
+    models(context).promote("1", actor="test", reason="first")
+    models(context).promote("2", actor="test", reason="a mistake")
+    visit(context, 150, SEEN + timedelta(hours=1), seed=8, name="a")
+    assert advance(context) == NOTHING  # No window has passed.
+    set_time(context, SEEN + timedelta(days=35))
+    said = advance(context)
+    assert said.startswith("Version 2 is taken back: log loss ")
+    assert said.endswith("Version 1 is live again.")
+    assert live(context) == "1"
+    (watch,) = rows(context, RELEASE_WATCHES)
+    assert watch["state"] == "rolled_back"
+    (look,) = watch["looks"]
+    assert look["statistic"] > look["limit"] > 2.5
+    assert open_alerts(context) == ["rolled_back"]
+    champion = models(context).champion()
+    assert champion is not None
+    assert champion["reason"] in said
+    assert (champion["action"], champion["actor"]) == ("rollback", "schedule")
+    # Not a second time, and nothing is watched any more.
+    assert advance(context) == NOTHING
+
+
+def test_a_worse_challenger_is_refused_in_shadow(
+    context: ProcessContext, artefacts: Artefacts
+) -> None:
+    add(context, "1", artefacts["good"])
+    add(context, "2", artefacts["bad"])
+    models(context).promote("1", actor="test", reason="first")
+    on_its_way(context, "2", "shadow", shadow_until=SEEN + timedelta(days=14))
+    visit(context, 160, SEEN + timedelta(hours=1), seed=8, name="a")
+    set_time(context, SEEN + timedelta(days=40))
+    assert advance(context).startswith("Version 2 is refused. Refused on 160 outcomes of 160 ")
+    assert stage(context)["decided_by"] == "schedule"
+    assert live(context) == "1"
+
+
+def on_its_way(context: ProcessContext, version: str, stage: str, **more: Any) -> None:
+    detail = {"kind": "refresh", "data_until": SEEN.isoformat(), "histories": []}
+    with context.engine.begin() as connection:
+        ChallengerStore(connection).add(
+            {
+                "version": version,
+                "origin": "refresh",
+                "stage": stage,
+                "champion": "1",
+                "created_at": context.clock(),
+                "detail": detail,
+                "reason": "",
+            }
+            | more
+        )
+
+
+@pytest.fixture
+def quiet(tmp_path: Path, artefacts: Artefacts, registry: Path) -> Iterator[ProcessContext]:
+    """Version 1 is live, 2 is registered; on SQLite alone."""
+    shutil.copy(registry, tmp_path)
+    context = new_context(tmp_path, shadow_outcomes=150, watch_outcomes=150)
+    set_time(context, SEEN)
+    add(context, "1", artefacts["good"])
+    add(context, "2", artefacts["other"])
+    models(context).promote("1", actor="test", reason="first")
+    yield context
+    context.engine.dispose()
+
+
+def test_a_process_that_was_killed_after_training_goes_on_with_the_gates(
+    quiet: ProcessContext,
+) -> None:
+    visit(quiet, 300, SEEN - timedelta(days=60), seed=8, name="a")
+    on_its_way(quiet, "2", "gate")
+    assert advance(quiet).startswith("Version 2 is undecided. Not enough to decide")
+    (judged,) = rows(quiet, EVALUATIONS)
+    assert judged["model_version"] == "2"
+    assert advance(quiet) == NOTHING
+    assert len(rows(quiet, EVALUATIONS)) == 1
+
+
+def test_too_few_outcomes_in_shadow_are_waited_for_and_then_given_up(
+    quiet: ProcessContext,
+) -> None:
+    on_its_way(quiet, "2", "shadow", shadow_until=SEEN + timedelta(days=14))
+    visit(quiet, 40, SEEN + timedelta(hours=1), seed=8, name="a")
+    set_time(quiet, SEEN + timedelta(days=100))
+    assert advance(quiet) == NOTHING
+    set_time(quiet, SEEN + timedelta(days=121))
+    assert "is undecided. Not enough to decide: 40 outcomes in 120 days" in advance(quiet)
+
+
+def test_another_champion_withdraws_what_was_held_against_the_last(
+    quiet: ProcessContext, artefacts: Artefacts
+) -> None:
+    add(quiet, "3", artefacts["other"])
+    on_its_way(quiet, "2", "waiting")
+    models(quiet).promote("3", actor="dr", reason="by hand")
+    row = stage(quiet)
+    assert (row["stage"], row["decided_by"]) == ("withdrawn", "dr")
+    assert "Version 3 became champion" in row["reason"]
+    # Going back is another champion too, and ends the watch.
+    assert models(quiet).rollback(actor="dr", reason="back") == "1"
+    (watch,) = rows(quiet, RELEASE_WATCHES)
+    assert watch["state"] == "rolled_back"
+
+
+def test_only_one_challenger_waits(quiet: ProcessContext, artefacts: Artefacts) -> None:
+    add(quiet, "3", artefacts["other"])
+    on_its_way(quiet, "2", "waiting")
+    on_its_way(quiet, "3", "shadow", shadow_until=SEEN + timedelta(days=14))
+    visit(quiet, 160, SEEN + timedelta(hours=1), seed=8, name="a")
+    set_time(quiet, SEEN + timedelta(days=40))
+    assert advance(quiet).startswith("Version 3 is waiting")
+    stages = {row["version"]: row["stage"] for row in rows(quiet, CHALLENGERS)}
+    assert stages == {"2": "withdrawn", "3": "waiting"}
+
+
+def test_a_person_withdraws_with_a_reason(quiet: ProcessContext) -> None:
+    on_its_way(quiet, "2", "waiting")
+    service = LifecycleService(quiet)
+    with pytest.raises(ModelRuleError, match="is no challenger"):
+        service.withdraw("1", actor="dr", reason="r")
+    with pytest.raises(ModelRuleError, match="reason is needed"):
+        service.withdraw("2", actor="dr", reason="")
+    service.withdraw("2", actor="dr", reason="not for us")
+    assert stage(quiet)["reason"] == "not for us"
+
+
+def test_faults_of_the_service_end_a_release_at_once(
+    quiet: ProcessContext,
+) -> None:
+    models(quiet).promote("2", actor="dr", reason="r")
+    for number, situation in ((400, "scored"), (4, "model_failed")):
+        seen(
+            quiet,
+            small_cohort(number, 8),
+            start=SEEN + timedelta(minutes=1),
+            every=timedelta(seconds=20),
+            prefix=situation,
+            version="2",
+            situation=situation,
+        )
+    assert advance(quiet) == NOTHING
+    seen(
+        quiet,
+        small_cohort(2, 8),
+        start=SEEN + timedelta(minutes=2),
+        every=timedelta(seconds=20),
+        prefix="more",
+        version="2",
+        situation="model_failed",
+    )
+    said = advance(quiet)
+    assert said == (
+        "Version 2 is taken back: It failed on 6 of 406 assessments. Version 1 is live again."
+    )
+
+
+def test_files_that_cannot_be_read_end_a_release_at_once(
+    quiet: ProcessContext, tmp_path: Path
+) -> None:
+    row = models(quiet).version("2")
+    broken = Path(shutil.copytree(row["location"], tmp_path / "broken"))
+    with quiet.engine.begin() as connection:
+        ModelStore(connection).add_version(
+            {name: value for name, value in row.items() if name != "live"}
+            | {"version": "3", "location": str(broken)}
+        )
+    models(quiet).promote("3", actor="dr", reason="r")
+    assert advance(quiet) == NOTHING
+    (broken / "thresholds.json").unlink()
+    assert "Its files cannot be read" in advance(quiet)
+    assert live(quiet) == "1"
+
+
+def test_a_champion_that_is_kept_is_not_taken_back_for_its_files(
+    quiet: ProcessContext,
+) -> None:
+    with quiet.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE model_versions SET checksum = 'x' WHERE version = '1'")
+    assert "is not the approved one" in advance(quiet)
+    assert open_alerts(quiet) == ["champion_unreadable"]
+    assert live(quiet) == "1"
+
+
+def alert(context: ProcessContext, kind: str, at: datetime, version: str | None = None) -> None:
+    finding = Finding(kind, f"{kind}:x", "warning", "words", version)
+    with context.engine.begin() as connection:
+        assert raise_alert(connection, finding, at=at)
+
+
+def asked(context: ProcessContext, at: datetime) -> tuple[str, str] | None:
+    with session.reading(context.engine) as connection:
+        found = due(connection, at, context.settings, context.terminology.label_version)
+    return None if found is None else (found.kind, found.origin)
+
+
+def test_alerts_ask_for_a_challenger_once(quiet: ProcessContext) -> None:
+    assert asked(quiet, SEEN) is None
+    alert(quiet, "input_drift", SEEN)
+    assert asked(quiet, SEEN + timedelta(days=13)) is None
+    assert asked(quiet, SEEN + timedelta(days=14)) == ("refresh", "alert")
+    alert(quiet, "prevalence_shift", SEEN)
+    alert(quiet, "business_floor", SEEN)
+    set_time(quiet, SEEN + timedelta(days=1))
+    assert asked(quiet, quiet.clock()) == ("recalibration", "alert")
+    on_its_way(quiet, "2", "refused", detail={"kind": "recalibration"})
+    assert asked(quiet, quiet.clock()) is None
+    # Other priors did not end it.
+    assert asked(quiet, quiet.clock() + timedelta(days=14)) == ("refresh", "alert")
+
+
+def test_a_rise_of_the_loss_of_the_champion_asks_for_a_refresh(quiet: ProcessContext) -> None:
+    alert(quiet, "loss_rise", SEEN, version="2")
+    assert asked(quiet, SEEN) is None
+    with quiet.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alerts SET model_version = '1'")
+    assert asked(quiet, SEEN) == ("refresh", "alert")
+    set_time(quiet, SEEN + timedelta(hours=1))
+    on_its_way(quiet, "2", "shadow", shadow_until=SEEN + timedelta(days=14))
+    assert asked(quiet, SEEN + timedelta(days=30)) is None
+
+
+def test_enough_new_outcomes_ask_for_a_refresh(quiet: ProcessContext) -> None:
+    set_time(quiet, SEEN + timedelta(hours=1))
+    visit(quiet, 60, SEEN + timedelta(hours=1), seed=8, name="a")
+    assert asked(quiet, SEEN) is None
+    few = quiet.settings.model_copy(update={"retrain_new_outcomes": 60})
+    object.__setattr__(quiet, "settings", few)
+    assert asked(quiet, SEEN) == ("refresh", "outcomes")
+    never = quiet.settings.model_copy(update={"retrain_new_outcomes": 0})
+    object.__setattr__(quiet, "settings", never)
+    assert asked(quiet, SEEN) is None
+
+
+def test_what_is_due_is_trained_and_a_failure_is_said(quiet: ProcessContext) -> None:
+    alert(quiet, "loss_rise", SEEN)
+    said = advance(quiet)
+    assert said.startswith("An alert of 2026-03-01 is open: loss rise. Nothing was trained: ")
+    assert "nothing to learn from" in said
+
+
+def test_rows_before_the_window_are_left_out(quiet: ProcessContext) -> None:
+    from cds_service.services.training import TrainingService
+    from cds_service.services.training_rows import training_rows
+
+    old = SEEN - timedelta(days=1_200)
+    visit(quiet, 30, old, seed=8, name="old")
+    visit(quiet, 20, SEEN - timedelta(days=60), seed=9, name="new")
+    training = TrainingService(quiet.engine, quiet.settings, quiet.clock)
+    champion = models(quiet).champion()
+    assert champion is not None
+    found = training_rows(quiet, training, champion, now=SEEN)
+    assert (len(found.frame), len(found.older), found.outcome_rows) == (20, 30, 20)
+    assert isinstance(found.frame, pd.DataFrame)
+    assert any("Rows from before 2023-03-02, which were left out: 30." in n for n in found.notes)
