@@ -24,10 +24,12 @@ from cds_service.routes import (
     fhir_assess,
     fhir_conditions,
     health,
+    home,
     models,
     subscriptions,
 )
 from cds_service.routes.dependencies import answer
+from cds_service.routes.problems import problem_page, wants_page
 from cds_service.services.authentication import Authenticator
 from cds_service.services.outcome_puller import OutcomePuller
 from cds_service.storage import session
@@ -98,6 +100,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(subscriptions.router)
     app.include_router(health.router)
     app.include_router(models.router)
+    app.include_router(home.router)
     app.add_middleware(_LastResort)
     if context.settings.cors_origins:
         # Around the last resort: a browser hides an error without the CORS header (R68).
@@ -142,7 +145,14 @@ class _LastResort:
             told = (500, "exception", "The service failed; the fault is logged.")
             if isinstance(fault, (OperationalError, PoolTimeoutError)):
                 told = (503, "transient", "The database cannot be reached or is too busy.")
-            await _outcome(scope["path"], *told)(scope, receive, send)
+            # The router below noted in the scope which application this is.
+            request = Request(scope)
+            response = (
+                problem_page(request, told[0])
+                if "app" in scope and wants_page(request)
+                else _outcome(scope["path"], *told)
+            )
+            await response(scope, receive, send)
 
 
 def _outcome(
@@ -166,6 +176,8 @@ def _outcome(
 
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101  # Starlette's handler type is this wide
+    if wants_page(request):
+        return problem_page(request, error.status, error)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
     path = request.scope["path"]
     return _outcome(path, error.status, error.code, error.diagnostics, error.element, **headers)
@@ -185,6 +197,10 @@ async def _mapping_error(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # as above
+    if wants_page(request):
+        page = problem_page(request, error.status_code)
+        page.headers.update(error.headers or {})
+        return page
     code = "not-found" if error.status_code == HTTPStatus.NOT_FOUND else "not-supported"
     words = HTTPStatus(error.status_code).phrase + "."
     response = _outcome(request.scope["path"], error.status_code, code, words)

@@ -31,6 +31,44 @@ class ForbiddenError(ServiceError):
     code = "forbidden"
 
 
+class SignInNeededError(ServiceError):
+    """The page is for people who are signed in."""
+
+    status = 401
+    code = "login"
+
+    def __init__(self) -> None:
+        super().__init__("Sign in first.")
+
+
+class NotPermittedError(ServiceError):
+    """The person who is signed in does not have this permission."""
+
+    status = 403
+    code = "forbidden"
+
+    def __init__(self, permission: str) -> None:
+        super().__init__("Your role does not include this.")
+        self.permission = permission
+
+
+class FormRefusedError(ServiceError):
+    """What was sent does not come from a page of this session (cross-site request forgery)."""
+
+    status = 403
+    code = "forbidden"
+
+    def __init__(self) -> None:
+        super().__init__("This does not come from a page of this session.")
+
+
+class BadFormError(ServiceError):
+    """What was sent is no form that can be read."""
+
+    status = 400
+    code = "invalid"
+
+
 class NotFoundError(ServiceError):
     """There is no such service or resource."""
 

@@ -434,7 +434,7 @@ class Settings(BaseSettings):
             raise ValueError("CDS_ALERT_EMAIL_TO needs CDS_ALERT_EMAIL_FROM and CDS_SMTP_HOST")
         if (self.smtp_user is None) != (self.smtp_password is None):
             raise ValueError("CDS_SMTP_USER and CDS_SMTP_PASSWORD belong together")
-        if self.smtp_tls == "none" and not _is_loopback(self.smtp_host or "localhost"):
+        if self.smtp_tls == "none" and not is_loopback(self.smtp_host or "localhost"):
             raise ValueError(
                 "CDS_SMTP_TLS may be none only where CDS_SMTP_HOST is a loopback address"
             )
@@ -442,7 +442,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        if self.development and not self.development_any_host and not _is_loopback(self.host):
+        if self.development and not self.development_any_host and not is_loopback(self.host):
             raise ValueError(
                 "CDS_DEVELOPMENT answers without authentication, so CDS_HOST must be a loopback "
                 "address (127.0.0.1), or CDS_DEVELOPMENT_ANY_HOST must be true"
@@ -452,7 +452,7 @@ class Settings(BaseSettings):
             if (
                 self.development
                 and not self.development_any_host
-                and not _is_loopback(url.hostname or "")
+                and not is_loopback(url.hostname or "")
             ):
                 # A proxy on this machine would let in the whole network.
                 raise ValueError(
@@ -558,7 +558,8 @@ def _variable(location: tuple[int | str, ...]) -> str:
     return f"CDS_{str(location[0]).upper()}: " if location else ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself."""
     if host == "localhost":
         return True
     try:

@@ -1,5 +1,6 @@
 """Keyed patient hashes (C3) and encrypted identifiers (design, decision 8)."""
 
+import base64
 import hmac
 import os
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ class Secrecy:
     def __init__(self, keys: Sequence[bytes]) -> None:
         """`keys`: 32 bytes each, newest first."""
         self._hash_keys = [derive_key(key, b"patient-hash") for key in keys]
+        self._sign_keys = [derive_key(key, b"signatures") for key in keys]
         self._ciphers = [AESGCM(derive_key(key, b"fields")) for key in keys]
 
     def patient_keys(self, base: str, patient_id: str) -> list[str]:
@@ -55,6 +57,21 @@ class Secrecy:
                 continue
         raise ValueError("no secret key decrypts this field")
 
+    def sign(self, purpose: str, text: str) -> str:
+        """HMAC of a text for one purpose, under the newest key (base64url, 43 characters)."""
+        return _signature(self._sign_keys[0], purpose, text)
+
+    def is_signed(self, purpose: str, text: str, signature: str) -> bool:
+        """Whether `sign` made this signature, under any key."""
+        return any(self.same(_signature(key, purpose, text), signature) for key in self._sign_keys)
+
+    @staticmethod
+    def same(one: str, other: str) -> bool:
+        """Whether two texts are the same; takes the same time whatever differs."""
+        return hmac.compare_digest(
+            one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass")
+        )
+
     def _hashes(self, kind: str, base: str, identifier: str) -> list[str]:
         message = "\0".join((kind, normalise_base(base), identifier)).encode()
         return [hmac.new(key, message, sha256).hexdigest() for key in self._hash_keys]
@@ -77,6 +94,11 @@ def normalise_base(base: str) -> str:
     if port is not None and port != _DEFAULT_PORT[url.scheme]:
         host = f"{host}:{port}"
     return f"{url.scheme}://{host}{url.path.rstrip('/')}"
+
+
+def _signature(key: bytes, purpose: str, text: str) -> str:
+    message = f"{purpose}\0{text}".encode("utf-8", "surrogatepass")
+    return base64.urlsafe_b64encode(hmac.new(key, message, sha256).digest()).decode().rstrip("=")
 
 
 def derive_key(key: bytes, purpose: bytes) -> bytes:

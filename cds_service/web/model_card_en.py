@@ -29,11 +29,6 @@ ENGLISH: dict[str, str] = {
     # Values.
     "yes": "yes",
     "no": "no",
-    "hidden": "under {smallest}",
-    "none": "–",
-    "not_recorded": "not recorded",
-    "about": "about {n}",
-    "bounds": "[{lower}, {upper}]",
     "years": "{low} to {high} years",
     "range": "{low} to {high} {unit}",
     # Sections.

@@ -28,11 +28,6 @@ SPANISH: dict[str, str] = {
     # Valores.
     "yes": "sí",
     "no": "no",
-    "hidden": "menos de {smallest}",
-    "none": "–",
-    "not_recorded": "no consta",
-    "about": "unas {n}",
-    "bounds": "[{lower}; {upper}]",
     "years": "{low} a {high} años",
     "range": "{low} a {high} {unit}",
     # Secciones.

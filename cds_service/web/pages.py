@@ -1,39 +1,132 @@
-"""From templates to responses: no script, nothing from elsewhere, nothing left to guess."""
+"""From templates to responses: nothing from elsewhere, no script in the page, nothing to guess."""
 
 import base64
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.responses import HTMLResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Match
 
+from cds_service.security.people import Person
+from cds_service.security.permissions import Permission
+from cds_service.settings import Settings
+from cds_service.web.navigation import ENTRIES, Entry, is_active, offered
+from cds_service.web.static_files import static_file
 from cds_service.web.words import LANGUAGE_NAMES, Words
 from hooks.wording import LANGUAGES
 
+LANGUAGE_COOKIE = "cds_language"
+_A_YEAR = 365 * 24 * 3600
+
 
 def page(
-    template: str, words: Words, *, title: str, code: int = 200, **values: Any
+    template: str,
+    words: Words,
+    *,
+    title: str,
+    code: int = 200,
+    request: Request | None = None,
+    frames: Sequence[str] = (),
+    **values: Any,
 ) -> HTMLResponse:
-    """A page in the language of `words`; every value is escaped by the template engine."""
-    languages = [
-        {"code": code, "name": LANGUAGE_NAMES[code], "href": f"?lang={code}"} for code in LANGUAGES
-    ]
-    content = (
-        _environment()
-        .get_template(template)
-        .render(
-            language=words.language,
-            languages=languages,
-            say=words.say,
-            style=Markup(_style()),  # noqa: S704  # Our own file, without anything from outside.
-            title=title,
-            **values,
-        )
+    """A page in the language of `words`; every value is escaped by the template engine.
+
+    With `request` it is a page of the application: its template extends `app.html`, it has
+    navigation, may have forms and our own scripts, and is kept by nobody. Without, it is a document
+    that anybody may read, without form or script (`page.html`). `frames` are the origins that may
+    show a page of the application inside their own.
+    """
+    shared: dict[str, Any] = {"language": words.language, "say": words.say, "title": title}
+    if request is None:
+        shared |= {
+            "style": Markup(_style()),  # noqa: S704  # Our own file, without anything from outside.
+            "languages": _languages(""),
+        }
+        headers = _document_headers()
+    else:
+        shared |= _application(request, words)
+        headers = _application_headers(frames)
+    content = _environment().get_template(template).render(**shared | values)
+    headers["Content-Language"] = words.language
+    response = HTMLResponse(content, code, headers=headers)
+    if request is not None and request.query_params.get("lang") == words.language:
+        _remember_language(response, request, words.language)
+    return response
+
+
+def prefix_of(settings: Settings) -> str:
+    """The path in front of all of ours where a proxy serves us below one, else nothing."""
+    return urlsplit(settings.base_url).path.rstrip("/")
+
+
+def pages_for(request: Request) -> list[Entry]:
+    """The pages that are there and that whoever is signed in may use."""
+    person: Person | None = getattr(request.state, "person", None)
+    app: Starlette = request.app
+    there = [entry.path for entry in ENTRIES if _is_routed(app, entry.path)]
+    return offered(person, there)
+
+
+def _is_routed(app: Starlette, path: str) -> bool:
+    # Routers keep their routes to themselves, so they are asked as for a request.
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+
+
+def _application(request: Request, words: Words) -> dict[str, Any]:
+    """What every page of the application knows: `href` and `static` make addresses, `can` tells
+    whether the reader has a permission, `csrf` goes into each form."""
+    settings: Settings = request.app.state.context.settings
+    person: Person | None = getattr(request.state, "person", None)
+    prefix = prefix_of(settings)
+    path = request.scope["path"]
+    query = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+    return {
+        "href": lambda target: prefix + target,
+        "static": lambda name: prefix + static_file(name).address,
+        "can": lambda name: person is not None and person.may(Permission(name)),
+        "person": person,
+        "csrf": "" if person is None else person.csrf,
+        "navigation": [
+            {
+                "href": prefix + entry.path,
+                "name": words.say(entry.words),
+                "active": is_active(entry, path),
+            }
+            for entry in pages_for(request)
+        ],
+        "languages": _languages(urlencode(query)),
+        "development": settings.development,
+    }
+
+
+def _remember_language(response: Response, request: Request, language: str) -> None:
+    settings: Settings = request.app.state.context.settings
+    response.set_cookie(
+        LANGUAGE_COOKIE,
+        language,
+        max_age=_A_YEAR,
+        path=prefix_of(settings) or "/",
+        secure=not settings.development,
+        httponly=True,
+        samesite="lax",
     )
-    return HTMLResponse(content, code, headers=_headers() | {"Content-Language": words.language})
+
+
+def _languages(query: str) -> list[dict[str, str]]:
+    """Links to this page in each language."""
+    rest = f"&{query}" if query else ""
+    return [
+        {"code": code, "name": LANGUAGE_NAMES[code], "href": f"?lang={code}{rest}"}
+        for code in LANGUAGES
+    ]
 
 
 @cache
@@ -49,10 +142,10 @@ def _environment() -> Environment:
 
 @cache
 def _style() -> str:
-    return "\n" + files("cds_service.web").joinpath("page.css").read_text("utf-8")
+    return "\n" + static_file("page.css").content.decode("utf-8")
 
 
-def _headers() -> dict[str, str]:
+def _document_headers() -> dict[str, str]:
     """No script at all, and styles only from the page's own element (by its hash).
 
     Whoever shows the page inside a health record may do so (no `frame-ancestors`): it has nothing
@@ -70,3 +163,23 @@ def _headers() -> dict[str, str]:
         "Cache-Control": "no-cache",
         "Vary": "Accept-Language",
     }
+
+
+def _application_headers(frames: Sequence[str]) -> dict[str, str]:
+    """Scripts, styles and calls of our own origin alone; nothing inline."""
+    ancestors = " ".join(frames) or "'none'"
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        f"frame-ancestors {ancestors}"
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        # With `no-referrer` browsers would send no origin with forms, which we ask for.
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-store",
+        "Vary": "Accept-Language, Cookie",
+    }
+    return headers if frames else headers | {"X-Frame-Options": "DENY"}

@@ -3,31 +3,37 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from cds_service.web.model_card_en import ENGLISH
-from cds_service.web.model_card_es import SPANISH
+from cds_service.web import layout_en, layout_es, model_card_en, model_card_es
 from hooks.wording import Language, Wording
 from model.severity import Severity
 from model.small_cells import SMALLEST_SHOWN
 
-WORDS: Mapping[Language, Mapping[str, str]] = {"en": ENGLISH, "es": SPANISH}
+Table = Mapping[Language, Mapping[str, str]]
+"""The fixed words of a page in every language."""
+
+WORDS: Table = {"en": model_card_en.ENGLISH, "es": model_card_es.SPANISH}
+"""Of the model card."""
+LAYOUT: Table = {"en": layout_en.ENGLISH, "es": layout_es.SPANISH}
+"""Of what all pages share."""
 LANGUAGE_NAMES: Mapping[Language, str] = {"en": "English", "es": "Español"}
 
 
 class Words:
     """The words of pages in one language."""
 
-    def __init__(self, language: Language) -> None:
-        """Speak `language`."""
+    def __init__(self, language: Language, table: Table = WORDS) -> None:
+        """Speak `language` with the words of `table`, and those of the layout where it has none."""
         self.language = language
+        self._words = {**LAYOUT[language], **table[language]}
         self.wording = Wording(language)
 
     def say(self, key: str, **values: object) -> str:
         """The words `key` with their gaps filled; raises `KeyError` for either."""
-        return WORDS[self.language][key].format(**values)
+        return self._words[key].format(**values)
 
     def has(self, key: str) -> bool:
         """Whether there are words for `key`."""
-        return key in WORDS[self.language]
+        return key in self._words
 
     def category(self, code: str) -> str:
         """A category as a heading, never as its code (C11)."""

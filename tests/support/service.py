@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import uvicorn
+from fastapi import APIRouter
 
 from cds_service.app import create_app
 from cds_service.context import ProcessContext
@@ -125,14 +126,15 @@ def release(context: ProcessContext, version: str, artefact: Path, checksum: str
 
 
 @contextmanager
-def running(context: ProcessContext, clock: TestClock) -> Iterator[Service]:
-    """Serve `context` until the block ends."""
+def running(context: ProcessContext, clock: TestClock, *routers: APIRouter) -> Iterator[Service]:
+    """Serve `context` until the block ends, and these routes beside those of the application."""
+    app = create_app(context)
+    for router in routers:
+        app.include_router(router)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(context), log_config=None, access_log=False)
-        )
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 20

@@ -1,0 +1,165 @@
+"""What routes of pages share: who is signed in, the form that was sent, the reader's language."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import Request
+
+from cds_service.context import ProcessContext
+from cds_service.errors import (
+    BadFormError,
+    FormRefusedError,
+    NotPermittedError,
+    SignInNeededError,
+    TooLargeError,
+)
+from cds_service.routes.dependencies import process
+from cds_service.security.people import DEVELOPMENT, Person
+from cds_service.security.permissions import Permission, Role
+from cds_service.settings import Settings, is_loopback
+from cds_service.web.pages import LANGUAGE_COOKIE
+from cds_service.web.words import Table, Words
+from hooks.wording import Language, choose_language
+
+MAX_FORM = 200_000
+"""Bytes of a form."""
+MAX_FIELDS = 1_000
+CSRF_FIELD = "csrf"
+CSRF_HEADER = "x-csrf-token"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing (RFC 9110, 9.2.1)."""
+
+Form = dict[str, str]
+"""Fields of a form by name; of a name that comes twice the last."""
+
+
+def signed_in(permission: Permission | None = None) -> Callable[[Request], Awaitable[Person]]:
+    """A dependency: the person who is signed in and has this permission (without one: anybody).
+
+    What changes something (any method but GET and HEAD) must come from a page of ours: its origin
+    and the token of the session are checked, so no route can forget that. Raises
+    `SignInNeededError`, `NotPermittedError` and `FormRefusedError`.
+    """
+
+    async def somebody(request: Request) -> Person:
+        person = await person_of(request)
+        if person is None:
+            raise SignInNeededError
+        if request.method not in _SAFE:
+            await check_origin_and_token(request, person.session)
+        if permission is not None and not person.may(permission):
+            raise NotPermittedError(permission.value)
+        return person
+
+    return somebody
+
+
+async def person_of(request: Request) -> Person | None:
+    """Who is signed in, if anybody; kept in `request.state.person` for the layout."""
+    context = await process(request)
+    person = _developer(request, context)
+    request.state.person = person
+    return person
+
+
+def _developer(request: Request, context: ProcessContext) -> Person | None:
+    settings = context.settings
+    if not settings.development:
+        return None
+    # A page elsewhere whose name was made to lead to this machine is not let in (DNS rebinding).
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    ours = urlsplit(settings.base_url).hostname
+    if not settings.development_any_host and not is_loopback(host) and host != ours:
+        return None
+    return Person(
+        name=DEVELOPMENT,
+        actor=DEVELOPMENT,
+        roles=frozenset(Role),
+        session=DEVELOPMENT,
+        csrf=context.secrecy.sign("csrf", DEVELOPMENT),
+        development=True,
+    )
+
+
+async def check_origin_and_token(request: Request, session: str) -> None:
+    """Raise `FormRefusedError` unless the request comes from a page of ours and carries the token
+    of the session, in the field `csrf` of its form or in the header `X-CSRF-Token`."""
+    context = await process(request)
+    if not is_own_origin(request, context.settings):
+        raise FormRefusedError
+    token = request.headers.get(CSRF_HEADER)
+    if token is None:
+        token = (await form(request)).get(CSRF_FIELD, "")
+    if not context.secrecy.is_signed("csrf", session, token):
+        raise FormRefusedError
+
+
+def is_own_origin(request: Request, settings: Settings) -> bool:
+    """Whether the request says that it comes from a page of this service.
+
+    Every browser says so with what changes something (Fetch, "Origin header"); what says nothing is
+    not let in. In development the address that was called counts too.
+    """
+    origin = request.headers.get("origin", "")
+    public = urlsplit(settings.base_url)
+    own = {f"{public.scheme}://{public.netloc}"}
+    if settings.development:
+        own.add(f"http://{request.headers.get('host', '')}")
+    return origin in own
+
+
+async def form(request: Request) -> Form:
+    """The form of the request; read once, however often it is asked for.
+
+    Raises `BadFormError` for what is no form and `TooLargeError`.
+    """
+    read: Form | None = getattr(request.state, "form", None)
+    if read is None:
+        read = request.state.form = await _read_form(request)
+    return read
+
+
+async def _read_form(request: Request) -> Form:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
+        raise BadFormError("This is no form.")
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_FORM:
+            raise TooLargeError(f"The form is larger than {MAX_FORM} bytes.")
+        chunks.append(chunk)
+    try:
+        pairs = parse_qsl(
+            b"".join(chunks).decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
+    except ValueError:
+        raise BadFormError("The form cannot be read.") from None
+    return dict(pairs)
+
+
+def language_of(request: Request) -> Language:
+    """The language of `?lang=`, else the one chosen before, else the one the browser asks for, else
+    that of the settings."""
+    wanted = (
+        request.query_params.get("lang"),
+        request.cookies.get(LANGUAGE_COOKIE),
+        request.headers.get("accept-language"),
+    )
+    settings: Settings = request.app.state.context.settings
+    for text in wanted:
+        if (language := choose_language(text)) is not None:
+            return language
+    return settings.language
+
+
+def speaking(table: Table) -> Callable[[Request], Awaitable[Words]]:
+    """A dependency: the words of a page in the reader's language."""
+
+    async def words(request: Request) -> Words:
+        return Words(language_of(request), table)
+
+    return words

@@ -1,0 +1,45 @@
+"""Every page says the same in both languages; whatever is looked for has words."""
+
+import string
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import cds_service.web
+from cds_service.security.permissions import Role
+from cds_service.web.navigation import ENTRIES
+from cds_service.web.words import LAYOUT
+from hooks.wording import LANGUAGES
+
+WEB = Path(cds_service.web.__file__).parent
+TABLES = sorted(path.name.removesuffix("_en.py") for path in WEB.glob("*_en.py"))
+
+
+def gaps(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_both_languages_have_the_same_words_and_gaps(table: str) -> None:
+    english = import_module(f"cds_service.web.{table}_en").ENGLISH
+    spanish = import_module(f"cds_service.web.{table}_es").SPANISH
+    assert set(english) == set(spanish)
+    for key, text in english.items():
+        assert gaps(text) == gaps(spanish[key]), key
+        assert text.strip(), key
+        assert spanish[key].strip(), key
+    # What was forgotten shows as English in the Spanish table.
+    same = [key for key, text in english.items() if text == spanish[key] and len(text.split()) > 3]
+    assert same == []
+
+
+def test_there_are_tables_to_compare() -> None:
+    assert {"layout", "model_card"} <= set(TABLES)
+    assert sorted(path.name.removesuffix("_es.py") for path in WEB.glob("*_es.py")) == TABLES
+
+
+def test_pages_and_roles_have_names() -> None:
+    needed = {entry.words for entry in ENTRIES} | {f"role.{role}" for role in Role}
+    for language in LANGUAGES:
+        assert needed <= set(LAYOUT[language])
