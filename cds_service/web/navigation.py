@@ -1,6 +1,6 @@
 """The pages that navigation offers: one line each."""
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cds_service.security.people import Person
@@ -25,12 +25,12 @@ ENTRIES = (
 )
 
 
-def offered(person: Person | None, routed: Collection[str]) -> list[Entry]:
-    """The pages that are there (`routed`: paths of the application) and that this person may use,
-    in the order in which they are offered."""
+def offered(person: Person | None, is_there: Callable[[str], bool]) -> list[Entry]:
+    """The pages that are there (`is_there` tells of a path) and that this person may use, in the
+    order in which they are offered."""
     if person is None:
         return []
-    return [one for one in ENTRIES if one.path in routed and person.may(one.permission)]
+    return [one for one in ENTRIES if person.may(one.permission) and is_there(one.path)]
 
 
 def is_active(entry: Entry, path: str) -> bool:

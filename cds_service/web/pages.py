@@ -17,7 +17,7 @@ from starlette.routing import Match
 from cds_service.security.people import Person
 from cds_service.security.permissions import Permission
 from cds_service.settings import Settings
-from cds_service.web.navigation import ENTRIES, Entry, is_active, offered
+from cds_service.web.navigation import Entry, is_active, offered
 from cds_service.web.static_files import static_file
 from cds_service.web.words import LANGUAGE_NAMES, Words
 from hooks.wording import LANGUAGES
@@ -70,8 +70,7 @@ def pages_for(request: Request) -> list[Entry]:
     """The pages that are there and that whoever is signed in may use."""
     person: Person | None = getattr(request.state, "person", None)
     app: Starlette = request.app
-    there = [entry.path for entry in ENTRIES if _is_routed(app, entry.path)]
-    return offered(person, there)
+    return offered(person, lambda path: _is_routed(app, path))
 
 
 def _is_routed(app: Starlette, path: str) -> bool:

@@ -49,12 +49,11 @@ def test_only_reviewers_see_what_would_change_the_category() -> None:
     ],
 )
 def test_navigation_offers_what_is_permitted(person: Person | None, paths: list[str]) -> None:
-    everything = [entry.path for entry in ENTRIES]
-    assert [entry.path for entry in offered(person, everything)] == paths
+    assert [entry.path for entry in offered(person, lambda _: True)] == paths
 
 
 def test_navigation_offers_only_pages_that_are_there() -> None:
-    found = offered(somebody(*Role, development=True), ["/review", "/models/{version}/card"])
+    found = offered(somebody(*Role, development=True), lambda path: path == "/review")
     assert [entry.path for entry in found] == ["/review"]
 
 
