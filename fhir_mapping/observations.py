@@ -34,7 +34,14 @@ from fhir_mapping.elements import (
 from fhir_mapping.pregnancy import Answer, read_answer
 from fhir_mapping.readings import MissingReason, Skipped
 from fhir_mapping.references import PatientMatcher
-from fhir_mapping.skipping import NOT_USED, OPERATION_OUTCOME, resource_reference, skip
+from fhir_mapping.skipping import (
+    NOT_USED,
+    OPERATION_OUTCOME,
+    received_code,
+    resource_reference,
+    skip,
+    unknown_unit,
+)
 from fhir_mapping.units import convert, received_unit
 from model.features import EXTRA_INPUTS, READINGS, is_possible
 
@@ -115,7 +122,7 @@ def read_observations(entries: Iterable[Entry], window: Window) -> Findings:
 class _Reader:
     """Reads entries one after another into `findings`; holds what concerns the current one."""
 
-    __slots__ = ("_number", "_reference", "_time", "_window", "findings")
+    __slots__ = ("_concept", "_number", "_reference", "_time", "_window", "findings")
 
     def __init__(self, window: Window) -> None:
         self.findings = Findings()
@@ -123,9 +130,11 @@ class _Reader:
         self._number = 0
         self._reference: str | None = None
         self._time: datetime | None = None
+        self._concept: CodeableConcept | None = None
 
     def read(self, entry: Entry, number: int) -> None:
         self._number, self._reference, self._time = number, None, None
+        self._concept = None
         observation = decode(entry.raw, Observation)
         if entry.outcome:
             self._add(Rejection(skip(head(entry.raw), OPERATION_OUTCOME), None))
@@ -139,6 +148,7 @@ class _Reader:
 
     def _read_observation(self, observation: Observation) -> None:
         """Take the value or give the most basic reason not to: whose, what, when, how."""
+        self._concept = observation.code
         meaning, code = self._meaning(observation.code)
         when: _Time | MissingReason = MissingReason.NO_TIME
         if meaning is not None:
@@ -212,8 +222,8 @@ class _Reader:
         ):
             found = dict.fromkeys(PRESSURES, MissingReason.IMPLAUSIBLE)
         for name, measurement in found.items():
-            code = parts[name][0][1] if parts[name] else ""
-            self._take(panel, name, code, measurement, when)
+            item, code = parts[name][0] if parts[name] else (panel, "")
+            self._take(panel, name, code, measurement, when, item)
 
     def _take(
         self,
@@ -222,9 +232,14 @@ class _Reader:
         code: str,
         measurement: "_Measurement | BloodGroup | MissingReason",
         when: "_Time",
+        item: Measured | None = None,
     ) -> None:
+        """Take a value, or say why not; `item` is the part that holds it, if it is a part."""
         if isinstance(measurement, MissingReason):
-            self._reject(measurement, feature)
+            unit = None
+            if measurement is MissingReason.UNKNOWN_UNIT:
+                unit = _unknown_unit(item or observation)
+            self._reject(measurement, feature, unit)
             return
         self.findings.candidates.append(
             Candidate(
@@ -259,14 +274,15 @@ class _Reader:
             reason = MissingReason.MALFORMED if known else MissingReason.WRONG_PATIENT
             self._reject(reason, self._meaning(outline.code)[0])
 
-    def _reject(self, reason: str, meaning: str | None) -> None:
+    def _reject(self, reason: str, meaning: str | None, unit: str | None = None) -> None:
         features: tuple[str | None, ...] = (meaning,)
         if meaning == BLOOD_PRESSURE:
             features = PRESSURES
         elif meaning not in MEASURED:
             features = (None,)
         for feature in features:
-            skipped = Skipped("Observation", self._reference, str(reason), feature)
+            code = received_code(self._concept)
+            skipped = Skipped("Observation", self._reference, str(reason), feature, code, unit)
             self._add(Rejection(skipped, self._time))
 
     def _add(self, rejection: Rejection) -> None:
@@ -342,6 +358,13 @@ def _value(feature: str, item: Measured) -> _Measurement | MissingReason:
     if not is_possible(feature, value):
         return MissingReason.IMPLAUSIBLE
     return _Measurement(value, quantity.value, unit)
+
+
+def _unknown_unit(item: Measured) -> str:
+    quantity = item.value_quantity
+    if quantity is None:
+        return unknown_unit(None)
+    return unknown_unit(received_unit(quantity.unit, quantity.system, quantity.code))
 
 
 def _when(observation: Observation) -> _Time | MissingReason:

@@ -70,6 +70,10 @@ class Skipped:
     reading), `unpaired` (a valid pressure outside the pair used), `operation_outcome`,
     `wrong_type`."""
     feature: str | None = None
+    code: str | None = field(default=None, compare=False, repr=False)
+    """Of an Observation, as received: a LOINC code, or `system|code`. `None` if it is no code."""
+    unit: str | None = field(default=None, compare=False, repr=False)
+    """Of a value whose unit is not known, as received; `none` or `text` if it is no unit."""
 
 
 @dataclass(frozen=True, slots=True)

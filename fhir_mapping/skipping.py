@@ -1,8 +1,10 @@
 """How a resource that was not used is named: its type, its reference and the reason."""
 
+import re
 from typing import Final
 
-from fhir_mapping.elements import Head
+from fhir_mapping.codes import LOINC_SYSTEMS
+from fhir_mapping.elements import CodeableConcept, Head
 from fhir_mapping.readings import MissingReason, Skipped
 
 NOT_USED: Final = "not_used"
@@ -16,6 +18,33 @@ WRONG_TYPE: Final = "wrong_type"
 
 _MAX_ID = 128
 """FHIR allows 64 characters; some servers send more. A longer id is not kept."""
+
+# What is kept beside a reading that was not used must be a code or a unit, not a text about a
+# patient: one word of the length that these have.
+_CODE = re.compile(r"[!-~]{1,40}")
+_SYSTEM = re.compile(r"[!-~]{1,120}")
+_LONGEST_UNIT = 16
+
+
+def received_code(concept: CodeableConcept | None) -> str | None:
+    """The first code of an Observation: a LOINC code as it is, another as `system|code`."""
+    for coding in (concept.coding if concept else None) or ():
+        code, system = coding.code, coding.system
+        if code is None or not _CODE.fullmatch(code):
+            continue
+        if system in LOINC_SYSTEMS:
+            return code
+        known = system is not None and _SYSTEM.fullmatch(system)
+        return f"{system if known else ''}|{code}"
+    return None
+
+
+def unknown_unit(unit: str | None) -> str:
+    """A unit that is not known, to be kept: itself, `none` where there is none, or `text`."""
+    if not unit:
+        return "none"
+    short = len(unit) <= _LONGEST_UNIT and unit.isprintable() and not any(map(str.isspace, unit))
+    return unit if short else "text"
 
 
 def resource_reference(resource_type: str, resource_id: str | None) -> str | None:

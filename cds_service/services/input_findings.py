@@ -72,16 +72,16 @@ def _said(name: str, judged: Judgement, shown: Mapping[str, Any] | None) -> str:
         return f"{_moved(subject, shown)} (D {value:.2f}, limit {limits.high:.2f})"
     if kind is Kind.CORRELATION:
         return (
-            f"{_capital(known)} goes with acute illness otherwise than before: rank correlation "
+            f"{capital(known)} goes with acute illness otherwise than before: rank correlation "
             f"{value:.2f}, was {limits.mean:.2f} (limits {limits.low:.2f} to {limits.high:.2f})"
         )
     limit = limits.high if judged.beyond > 0 else limits.low
     change = f"{_percent(value)}, was {_percent(limits.mean)} (limit {_percent(limit or 0.0)})"
     more = "more" if judged.beyond > 0 else "fewer"
     if kind is Kind.MISSING:
-        return f"{_capital(known)} is missing in {more} assessments: {change}"
+        return f"{capital(known)} is missing in {more} assessments: {change}"
     if kind is Kind.STALE:
-        return f"{_capital(known)} is too old to be used in more assessments: {change}"
+        return f"{capital(known)} is too old to be used in more assessments: {change}"
     if kind is Kind.IMPLAUSIBLE:
         return (
             f"More readings of {known} are impossible and rejected: {change} of those that came; "
@@ -96,7 +96,7 @@ def _said(name: str, judged: Judgement, shown: Mapping[str, Any] | None) -> str:
 
 
 def _moved(name: str, shown: Mapping[str, Any] | None) -> str:
-    known = _capital(NAMES.get(name, name))
+    known = capital(NAMES.get(name, name))
     if shown is None or shown.get("median") is None or shown.get("reference_median") is None:
         return f"{known} has moved"
     if name == "sex":
@@ -113,5 +113,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """As a sentence begins."""
     return text[:1].upper() + text[1:]

@@ -1,6 +1,6 @@
 """What a chunk hands on to the next one, so that none has to be read again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,12 @@ class State:
     """Quantity → `beyond` and the number of the last chunk that had it."""
     alarmed: dict[str, int] = field(default_factory=dict)
     """Quantity that alarmed → chunks running within its limits since."""
+    codes: dict[str, list[str]] = field(default_factory=dict)
+    """Input (`not_used`: none) → codes that have come until here."""
+    units: dict[str, list[str]] = field(default_factory=dict)
+    """Input → units."""
+    faults: dict[str, int] = field(default_factory=dict)
+    """Key of an alert for skew → chunks running without it since."""
     version: str | None = None
     left_behind: list[str] = field(default_factory=list)
     """Alarms of answers of a version that is no longer live; not kept."""
@@ -55,6 +61,9 @@ class State:
             inputs={name: list(numbers) for name, numbers in stored.get("inputs", {}).items()},
             last=dict(stored.get("last", {})),
             alarmed=dict(stored.get("alarmed", {})),
+            codes=dict(stored.get("codes", {})),
+            units=dict(stored.get("units", {})),
+            faults=dict(stored.get("faults", {})),
             version=stored.get("version"),
         )
 
@@ -66,6 +75,9 @@ class State:
             "inputs": self.inputs,
             "last": self.last,
             "alarmed": self.alarmed,
+            "codes": self.codes,
+            "units": self.units,
+            "faults": self.faults,
             "version": self.version,
         }
 
@@ -122,6 +134,14 @@ class State:
             and not judged[name].beyond
             and quiet + 1 >= QUIET_CHUNKS
         ]
+
+    def without_faults(self, seen: Collection[str]) -> list[str]:
+        """Count the chunks without each fault, `seen` those of this one; returns what is over."""
+        quiet = {key: 0 if key in seen else n + 1 for key, n in self.faults.items()}
+        over = [key for key, n in quiet.items() if n >= QUIET_CHUNKS]
+        kept = {key: n for key, n in quiet.items() if n < QUIET_CHUNKS}
+        self.faults = kept | dict.fromkeys(seen, 0)
+        return over
 
     def after(
         self,

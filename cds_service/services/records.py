@@ -173,6 +173,10 @@ def _provenance(extraction: Extraction) -> dict[str, Any]:
     }
     for entry in (*told["readings"], *told["skipped"]):
         del entry["reference"]
+    for entry in told["skipped"]:
+        for name in ("code", "unit"):
+            if entry[name] is None:
+                del entry[name]
     return told
 
 

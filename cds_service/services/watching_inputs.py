@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
 from cds_service.services.alerts import Finding, cause_passed, raise_alert
+from cds_service.services.input_codes import Received, unseen, with_new
 from cds_service.services.input_findings import drift_finding, key_of
 from cds_service.services.input_references import (
     FEWEST_VALUES,
@@ -28,6 +29,8 @@ from cds_service.services.input_rows import (
 )
 from cds_service.services.input_shown import shown_of
 from cds_service.services.input_state import State, as_json
+from cds_service.services.serving_skew import SkewCheck
+from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.input_chunk_store import InputChunkStore
 from cds_service.storage.model_store import ModelStore
@@ -42,6 +45,8 @@ LAG = timedelta(hours=1)
 _INSTANT = timedelta(microseconds=1)
 FEWEST_CLIENT_ROWS = 300
 """Of a client in a chunk, for figures of its own."""
+_ONCE = ("unseen_code", "unseen_unit")
+"""Kinds of alerts that a person resolves, and that are not raised a second time."""
 _CATEGORY_SHARE = 0.5
 """Of a chunk that must be answers of the live version, for the shares of its categories."""
 
@@ -76,6 +81,7 @@ class InputWatchService:
         self._context = context
         self._settings = context.settings
         self._training = TrainingReference(context)
+        self._skew = SkewCheck()
 
     def run(self, *, actor: str) -> str:
         """Watch every chunk that is complete; one transaction each. Returns what was done."""
@@ -85,6 +91,7 @@ class InputWatchService:
             kept = self._keep(cut, found, actor=actor)
             chunks += kept is not None
             raised += kept or 0
+        raised += self._look_ahead()
         return f"{_count(chunks, 'chunk')} of inputs watched, {_count(raised, 'alert')} raised."
 
     def newest(self, count: int = 1) -> list[dict[str, Any]]:
@@ -114,6 +121,41 @@ class InputWatchService:
                 version=version,
                 state=State.of(None if newest is None else newest["state"]),
             )
+
+    def _look_ahead(self) -> int:
+        """Tell what is no matter of chance among assessments that make no chunk yet.
+
+        Unseen codes and units, and skew; nothing of it is kept but the alerts, for the chunk will
+        find it again. Returns how many were raised.
+        """
+        at = self._context.clock()
+        with reading(self._context.engine) as connection:
+            store = InputChunkStore(connection)
+            newest = next(iter(store.newest()), None)
+            if newest is None:
+                return 0
+            rows = store.rows(newest["ended_at"], at + _INSTANT)
+            versions = _by_version(connection)
+        if not rows:
+            return 0
+        state = State.of(newest["state"])
+        where = f"after chunk {newest['number']}"
+        findings = unseen(
+            Received.of(rows),
+            state.codes,
+            state.units,
+            rows=len(rows),
+            where=where,
+            model_version=str(rows[-1]["model_version"]),
+        )
+        findings += self._skew.of(rows, versions).findings(where)
+        if not findings:
+            return 0
+        with self._context.engine.begin() as connection:
+            told = _told_once(connection, findings)
+            told |= {alert["key"] for alert in AlertStore(connection).unresolved()}
+            new = [finding for finding in findings if finding.key not in told]
+            return sum(raise_alert(connection, finding, at=at) for finding in new)
 
     def _watch(self, cut: Cut) -> Watched:
         """Measure a chunk and hold it against its reference."""
@@ -163,6 +205,8 @@ class InputWatchService:
             state=state,
         )
         self._settle(cut, found, judged, shown, told)
+        self._settle_faults(cut, found)
+        state = found.state
         size = self._settings.reference_chunks
         accepted = [name for name in values if name not in judged or not judged[name].beyond]
         found.state = state.after(cut.number, judged, accepted, most=size)
@@ -232,6 +276,32 @@ class InputWatchService:
                 f"Within its limits in two chunks running, the last of them {cut.number}."
             )
 
+    def _settle_faults(self, cut: Cut, found: Watched) -> None:
+        """What is told at its first occurrence: unseen codes and units, and skew."""
+        received, state = Received.of(cut.rows), found.state
+        where = f"in chunk {cut.number}"
+        if cut.number > 1:  # Before the first chunk nothing was known.
+            found.findings += unseen(
+                received,
+                state.codes,
+                state.units,
+                rows=len(cut.rows),
+                where=where,
+                model_version=str(cut.version["version"]),
+            )
+        state.codes = with_new(state.codes, received.codes)
+        state.units = with_new(state.units, received.units)
+        with reading(self._context.engine) as connection:
+            versions = _by_version(connection)
+        skew = self._skew.of(cut.rows, versions)
+        found.result["skew"] = skew.as_json()
+        faults = skew.findings(where)
+        found.findings += faults
+        for key in state.without_faults([fault.key for fault in faults]):
+            found.passed[key] = (
+                f"What was stored agrees again in two chunks running, the last {cut.number}."
+            )
+
     def _by_client(self, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
         """Rates of each client that sent enough of the chunk."""
         found = {}
@@ -279,7 +349,19 @@ class InputWatchService:
     def _tell(connection: Connection, found: Watched, at: datetime) -> int:
         for key, resolution in found.passed.items():
             cause_passed(connection, key, at=at, resolution=resolution)
-        return sum(raise_alert(connection, finding, at=at) for finding in found.findings)
+        told = _told_once(connection, found.findings)
+        new = [finding for finding in found.findings if finding.key not in told]
+        return sum(raise_alert(connection, finding, at=at) for finding in new)
+
+
+def _told_once(connection: Connection, findings: Sequence[Finding]) -> set[str]:
+    """Keys of codes and units that an alert was raised for before: a person has seen them."""
+    once = [finding.key for finding in findings if finding.kind in _ONCE]
+    return InputChunkStore(connection).ever_raised(once)
+
+
+def _by_version(connection: Connection) -> dict[str, dict[str, Any]]:
+    return {str(row["version"]): row for row in ModelStore(connection).versions()}
 
 
 def _live_at(releases: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any] | None:

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from cds_service.context import ProcessContext
+from cds_service.services.input_codes import Received
+from cds_service.services.serving_skew import SkewCheck
 from cds_service.services.watching_inputs import InputWatchService
 from cds_service.storage.alert_store import AlertStore
+from cds_service.storage.input_chunk_store import InputChunkStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
-from tests.support.service import new_context, release
+from cds_service.storage.tables import ASSESSMENTS
+from model.scorer import Scorer
+from tests.support.service import Service, new_context, release
 from tests.support.stored import set_time
 from tests.support.watched_rows import Ward
 
@@ -95,6 +101,123 @@ def test_more_gaps_are_told_after_two_chunks(ward: Ward) -> None:
     ward.see(ROWS)
     watch(ward)
     assert "input_drift:missing:heart_rate" in alerts(ward.context)
+
+
+def test_a_code_and_a_unit_are_told_at_their_first_occurrence(ward: Ward) -> None:
+    watch(ward)
+    assert not alerts(ward.context)
+    ward.code, ward.unit = {"body_temperature": "8328-7"}, {"heart_rate": "bpm"}
+    ward.others, ward.missing = ("http://local.example|TEMP",), 0.0
+    ward.see(1)
+    ward.missing = 0.05
+    # Before the chunk is complete, or an hour has passed.
+    assert watch(ward, after=timedelta(0)) == "0 chunks of inputs watched, 3 alerts raised."
+    found = alerts(ward.context)
+    assert {key: found[key]["severity"] for key in found} == {
+        "unseen_code:http://loinc.org|8328-7": "warning",
+        "unseen_code:http://local.example|TEMP": "info",
+        "unseen_unit:heart_rate|bpm": "info",
+    }
+    assert found["unseen_code:http://loinc.org|8328-7"]["message"] == (
+        "Body temperature came under a code for the first time: http://loinc.org|8328-7 "
+        "(1 of 1 assessments after chunk 5). A source has changed what it sends."
+    )
+    assert watch(ward, after=timedelta(0)).endswith("0 alerts raised.")
+    with ward.context.engine.begin() as connection:
+        for key in found:
+            AlertStore(connection).resolve(key, at=ward.at, by="ana", resolution="As agreed.")
+    # A person has seen them: neither the chunk nor a later one tells them again.
+    ward.see(2 * ROWS)
+    assert watch(ward) == "2 chunks of inputs watched, 0 alerts raised."
+
+
+def test_a_unit_that_is_not_known_is_named(ward: Ward) -> None:
+    watch(ward)
+    ward.rejected = {"body_temperature": "unknown_unit"}
+    ward.rejected_unit = "none"
+    ward.see(3)
+    watch(ward)
+    assert alerts(ward.context)["unseen_unit:body_temperature|none"]["message"] == (
+        "Body temperature came without a unit for the first time (3 of 3 assessments after chunk "
+        "5). It is not known, so these values are rejected (unknown_unit)."
+    )
+
+
+def test_many_new_codes_that_are_no_input_are_one_alert(ward: Ward) -> None:
+    watch(ward)
+    ward.others = tuple(f"1234{i}-0" for i in range(6))
+    ward.see(1)
+    assert watch(ward).endswith("1 alert raised.")
+    assert alerts(ward.context)["unseen_code:not_used"]["detail"] == {"codes": 6}
+
+
+def test_what_was_stored_is_computed_again(
+    context: ProcessContext, small_model: tuple[Path, str]
+) -> None:
+    ward = Ward(context, START, scorer=Scorer.load(small_model[0], version="1"))
+    ward.see(ROWS)
+    assert watch(ward) == "1 chunk of inputs watched, 0 alerts raised."
+    (chunk,) = InputWatchService(ward.context).newest()
+    assert chunk["result"]["skew"] == {
+        "rows": ROWS,
+        "differing": 0,
+        "inputs": {},
+        "answers": {"1": {"rows": ROWS, "differing": 0}},
+        "unreadable": [],
+    }
+    ward.see(2)
+    change(ward, features={"heart_rate": 61.0})
+    ward.see(1)
+    change(ward, probabilities={"acute": 0.9})
+    assert watch(ward).endswith("2 alerts raised.")
+    found = alerts(ward.context)
+    assert set(found) == {"serving_skew:inputs", "serving_skew:answers:1"}
+    assert {alert["severity"] for alert in found.values()} == {"critical"}
+    assert found["serving_skew:inputs"]["message"].startswith(
+        "The stored inputs of 1 of 3 assessments after chunk 1 are not what their readings give ("
+    )
+    # The changed heart rate gives other probabilities too.
+    said = found["serving_skew:answers:1"]["message"]
+    assert said.startswith("The stored probabilities of 2 of 3 assessments after chunk 1 are not")
+    ward.see(3 * ROWS - 3)
+    assert watch(ward) == "3 chunks of inputs watched, 0 alerts raised."
+    assert not alerts(ward.context)
+
+
+def test_real_assessments_agree_and_tell_their_codes_and_units(service: Service) -> None:
+    fahrenheit = service.observation("8310-5", 101.3, "[degF]")
+    unknown = service.observation("8867-4", 80, "[degRe]")
+    local = service.observation("8867-4", 80, "/min")
+    local["code"]["coding"][0] = {"system": "http://local.example", "code": "PULSE"}
+    for observations in (service.vitals(), [fahrenheit, unknown], [local, fahrenheit]):
+        assert service.assess(service.request(observations)).status_code == 200
+    with reading(service.context.engine) as connection:
+        rows = InputChunkStore(connection).rows(None, service.clock() + timedelta(seconds=1))
+        versions = {row["version"]: row for row in ModelStore(connection).versions()}
+    assert len(rows) == 3
+    skew = SkewCheck().of(rows, versions)
+    assert (skew.rows, skew.differing) == (3, 0)
+    assert not skew.findings("here")
+    assert skew.answers["1"]["rows"] >= 1
+    received = Received.of(rows)
+    assert received.codes["not_used", "http://local.example|PULSE"] == 1
+    assert received.codes["body_temperature", "8310-5"] == 3
+    assert received.units["body_temperature", "[degF]"] == 2
+    assert received.units["heart_rate", "[degRe]"] == 1
+    assert received.rejected == {("heart_rate", "[degRe]")}
+
+
+def change(ward: Ward, **members: dict[str, float]) -> None:
+    """Change the newest assessment that has what is changed."""
+    with ward.context.engine.begin() as connection:
+        query = select(ASSESSMENTS).order_by(ASSESSMENTS.c.prediction_time.desc()).limit(1)
+        row = connection.execute(query).one()._mapping
+        for name, values in members.items():
+            connection.execute(
+                update(ASSESSMENTS)
+                .where(ASSESSMENTS.c.id == row["id"])
+                .values({name: row[name] | values})
+            )
 
 
 def test_nothing_alarms_before_there_are_five_chunks(context: ProcessContext) -> None:

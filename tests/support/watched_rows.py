@@ -39,11 +39,16 @@ class Ward:
     """Added to systolic pressure, mmHg."""
     rejected: dict[str, str] = field(default_factory=dict)
     """Reading → why none of it is used."""
+    rejected_unit: str | None = None
     missing: float = 0.05
     """Share without each reading."""
     acute: float = 0.2
     code: Mapping[str, str] = field(default_factory=dict)
     """Reading → another code than usual."""
+    unit: Mapping[str, str] = field(default_factory=dict)
+    """Reading → another unit than usual."""
+    others: tuple[str, ...] = ()
+    """Codes of Observations that are no input."""
     client: str = "development"
 
     def __post_init__(self) -> None:
@@ -90,8 +95,11 @@ class Ward:
                         "resource_type": "Observation",
                         "reason": self.rejected[name],
                         "feature": name,
+                        "code": code,
                     }
                 )
+                if self.rejected_unit is not None:
+                    skipped[-1]["unit"] = self.rejected_unit
             elif gone:
                 missing.append({"feature": name, "reason": "no_observation"})
             else:
@@ -100,13 +108,18 @@ class Ward:
                     {
                         "feature": name,
                         "value": value,
+                        "time": (at - timedelta(minutes=5)).isoformat(),
                         "minutes_before": 5.0,
                         "code": self.code.get(name, code),
                         "received_value": value,
-                        "received_unit": unit,
+                        "received_unit": self.unit.get(name, unit),
                         "flags": [],
                     }
                 )
+        skipped += [
+            {"resource_type": "Observation", "reason": "not_used", "feature": None, "code": code}
+            for code in self.others
+        ]
         missing += [{"feature": name, "reason": "no_observation"} for name in ABSENT]
         features["minutes_before"] = {one["feature"]: 5.0 for one in readings}
         chance = [0.9 - self.acute, self.acute, 0.1]
@@ -122,7 +135,7 @@ class Ward:
             "situation": "scored",
             "features": features,
             "provenance": {"readings": readings, "missing": missing, "skipped": skipped},
-            "probabilities": {"mild": 0.6, "acute": 0.3, "chronic": 0.1},
+            "probabilities": None,
             "category": category,
             "model_version": self.version,
             "indicator": "info",
