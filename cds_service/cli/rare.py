@@ -68,6 +68,24 @@ def review(
         raise typer.BadParameter("say either --confirm or --reject")
     found = _service().review(case, confirm=confirm, reason=reason, actor=actor())
     typer.echo(f"Case {found.id} ({found.code}) is {'confirmed' if confirm else 'rejected'}.")
+    said = _update()
+    if said.startswith("Version"):
+        typer.echo(said)
+
+
+@app.command("update")
+def update() -> None:
+    """Let the champion's heads of rare diseases follow the confirmed cases."""
+    typer.echo(_update())
+
+
+def _update() -> str:
+    # Imported here, so that a serving process never loads what trains.
+    from cds_service.services.rare_updates import RareUpdateService
+
+    context = ProcessContext.create(load_settings())
+    check(context.engine)
+    return RareUpdateService(context).run(actor=actor())
 
 
 def _reviewed(case: "RareCase") -> str:

@@ -18,7 +18,7 @@ from cds_service.errors import ServiceError
 from cds_service.services.floors import FloorFigure, floor_figures, raise_alerts
 from cds_service.services.labelled import labelled
 from cds_service.services.looks import Looks, Purpose, look
-from cds_service.services.models import ModelService, histories_of
+from cds_service.services.models import ModelService, fitted_at, histories_of
 from cds_service.services.outcomes import OutcomeService
 from cds_service.services.training import TrainingService
 from cds_service.settings import Settings
@@ -287,7 +287,7 @@ class Comparing:
             # First the rows in question: those without patient id keep their key so.
             more = [rest for rest in (also, *learnt) if rest is not None and len(rest)]
             known = pd.concat([frame, *more], ignore_index=True) if more else frame
-            newest = scorer.trained_through or row["created_at"]
+            newest = scorer.trained_through or fitted_at(row)
             found &= unseen_by(known, [newest])[: len(frame)]
         return found
 

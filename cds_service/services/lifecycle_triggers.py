@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from cds_service.services.models import fitted_at
 from cds_service.settings import Settings
 from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.challenger_store import ON_THE_WAY, ChallengerStore
@@ -61,7 +62,7 @@ def due(
     if not settings.retrain_new_outcomes:
         return None
     last = _newest(challengers, (REFRESH, SEARCH))
-    since = max(champion["created_at"], last or champion["created_at"])
+    since = max(fitted_at(champion), last or fitted_at(champion))
     count = OutcomeStore(connection).decided_since(label_version, since)
     if count < settings.retrain_new_outcomes:
         return None

@@ -24,9 +24,12 @@ from cds_service.storage.session import reading
 from model.errors import ArtefactError
 from model.scorer import Scorer
 from model.severity import Severity
+from model.training.derived import DERIVED_FROM
 from model.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 from model.training.run import TrainingResult
 
+FITTED_AT = "fitted_at"
+"""Name among the metrics of a version whose estimator is that of an earlier one."""
 COMPARISONS = ("retrain", "compare")
 """Kinds of evaluations that hold the decision of the gates."""
 
@@ -103,6 +106,49 @@ class ModelService:
         report["floors"] = [str(figure) for figure in figures]
         self._keep_report(version, result, at, looks.before + 1)
         self._follow(CHALLENGER, version)
+        return version
+
+    def register_derived(
+        self,
+        result: TrainingResult,
+        parent: Mapping[str, Any],
+        *,
+        actor: str,
+        note: str,
+        metrics: Mapping[str, Any],
+        within: Callable[[Connection, str], None],
+    ) -> str:
+        """Record a model made from `parent` without fitting it again; returns its version.
+
+        No held-out part was looked at. `within` is given the version and is done in the same
+        transaction; what it raises undoes all. `metrics` are added to those of the parent.
+        """
+        at = self._clock()
+        version = self._registry.register(result, at=at)
+        row = {
+            "version": version,
+            "location": str(result.path.resolve()),
+            "checksum": result.checksum,
+            "kind": parent["kind"],
+            "simulated": parent["simulated"],
+            "created_at": at,
+            "created_by": actor,
+            "note": note,
+            "history_id": parent["history_id"],
+            "history_ids": histories_of(parent),
+            "metrics": dict(parent["metrics"]) | {DERIVED_FROM: parent["version"]} | dict(metrics),
+        }
+        with self._engine.begin() as connection:
+            ModelStore(connection).add_version(row)
+            AuditStore(connection).add(
+                at=at,
+                actor=actor,
+                action="register",
+                object_type="model",
+                object_id=version,
+                detail={DERIVED_FROM: parent["version"]},
+            )
+            within(connection, version)
         return version
 
     def _keep_report(self, version: str, result: TrainingResult, at: datetime, looks: int) -> None:
@@ -343,6 +389,14 @@ def _histories(history_id: str | None, history_ids: Sequence[str] | None) -> lis
 def histories_of(row: Mapping[str, Any]) -> list[str]:
     """Every history file a version learnt from; rows of earlier versions name one."""
     return _histories(row["history_id"], row["history_ids"] or None)
+
+
+def fitted_at(row: Mapping[str, Any]) -> datetime:
+    """Until when the estimator of a version can have learnt: when it, or the one it was made
+    from, was registered."""
+    text = row["metrics"].get(FITTED_AT)
+    made: datetime = row["created_at"]
+    return made if text is None else datetime.fromisoformat(text)
 
 
 def _covered(scorer: Scorer) -> set[Severity]:

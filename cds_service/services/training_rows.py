@@ -29,7 +29,7 @@ class TrainingRows:
     """Rows of history and outcomes."""
 
     frame: pd.DataFrame
-    """Columns of history: those of the window, and those without a time."""
+    """Columns of history: those of the window, those without a time, and rare diseases."""
     older: pd.DataFrame
     """Those of before the window: who was ever learnt from is told by these too."""
     history_ids: tuple[str, ...]
@@ -125,11 +125,17 @@ def line_of(
 
 
 def in_window(frame: pd.DataFrame, start: datetime) -> NDArray[np.bool_]:
-    """Which rows are from `start` on, or have no time, (n,)."""
+    """Which rows are from `start` on, have no time, or are cases of a rare disease, (n,).
+
+    Of those there are too few for any to be too old.
+    """
     if "recorded_at" not in frame:
         return np.ones(len(frame), dtype=bool)
     times = pd.to_datetime(frame["recorded_at"], utc=True)
-    return np.asarray(times.isna() | (times >= start), dtype=bool)
+    inside = times.isna() | (times >= start)
+    if "rare_code" in frame:
+        inside |= frame["rare_code"].notna()
+    return np.asarray(inside, dtype=bool)
 
 
 def words_of(counts: Mapping[str, int]) -> str:

@@ -113,7 +113,7 @@ class RareRows:
         cls, eligible: Eligible, rows: Rows, finished: Finished, classes: tuple[Severity, ...]
     ) -> "RareRows":
         """The rows of a training run, with the readings that atypicality looks at."""
-        covered = np.asarray([code in classes for code in eligible.severity], dtype=bool)
+        covered = eligible.covered(classes)
         names = finished.rarity.inputs
         return cls.of(
             eligible.frame[covered].get("rare_code"),

@@ -198,7 +198,9 @@ def provenance(result: TrainingResult) -> dict[str, Any]:
     attributes = artefact.attributes
     kept = ("data_sha256", "sources", "code_version", "label_version", "seed", "trained_through")
     return {
-        **{name: attributes[name] for name in kept},
+        # A model of an earlier version does not name all of them.
+        **{name: attributes.get(name) for name in kept},
+        "derived_from": attributes.get("derived_from"),
         "held_out": result.report["held_out"],
         "checksum": result.checksum,
         "design": artefact.design,

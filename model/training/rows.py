@@ -36,7 +36,7 @@ class Rows:
         extra_inputs: tuple[str, ...],
     ) -> "Rows":
         """Rows of the covered categories; extra inputs not asked for count as missing."""
-        covered = np.asarray([code in classes for code in eligible.severity], dtype=bool)
+        covered = eligible.covered(classes)
         unasked = [name for name in EXTRA_INPUTS if name not in extra_inputs]
         frame = eligible.frame[covered].drop(columns=unasked, errors="ignore")
         outcome = [classes.index(code) for code in eligible.severity[covered]]

@@ -27,6 +27,7 @@ from model.training.provenance import (
 )
 from model.training.rare_diseases import SIMULATED_NAMES
 from model.training.rare_heads import RareRows, fit_rare_heads
+from model.training.rare_update import CASES, case_hashes
 from model.training.rows import Rows
 from model.training.search import compare, forget, search
 from model.training.selection import covered_categories, eligible_rows, usable_columns
@@ -180,7 +181,8 @@ def _train(
         rarity=finished.rarity,
         design=settings.as_json() | {"chosen": chosen.way.as_json()},
         metrics={"held_out": report["metrics"], "candidates": _timeless(report["candidates"])},
-        attributes=attributes(report, rows, classes, settings, data),
+        attributes=attributes(report, rows, classes, settings, data)
+        | {CASES: case_hashes(eligible, classes, rows.parts)},
         prototypes=heads,
     )
     path, checksum = write(artefact, artefact_root)

@@ -35,6 +35,10 @@ class Eligible:
     counts: Mapping[str, int]
     """`given`, `without_category`, `out_of_population`, `used`."""
 
+    def covered(self, classes: tuple[Severity, ...]) -> NDArray[np.bool_]:
+        """Which rows have a category of `classes`, (n,)."""
+        return np.asarray([code in classes for code in self.severity], dtype=bool)
+
 
 def eligible_rows(frame: pd.DataFrame, settings: TrainingSettings, *, simulated: bool) -> Eligible:
     """Rows to learn from or be held out (clinical rule C1).

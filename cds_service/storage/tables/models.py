@@ -65,7 +65,7 @@ class EvaluationRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     at: datetime = Field(sa_type=UTCDateTime)
     kind: str
-    """`evaluate`, `retrain` or `compare`."""
+    """`evaluate`, `retrain`, `compare` or `rare-update`."""
     model_version: str | None = None
     result: dict[str, Any] = Field(default_factory=dict, sa_type=JSON_)
 
