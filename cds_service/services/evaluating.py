@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pandas as pd
 
 from cds_service.context import ProcessContext
+from cds_service.services.evaluation_alerts import watch_chunks
 from cds_service.services.evaluation_chunks import Chunk, cut, fingerprint, settled
 from cds_service.services.judged_rows import as_answered, judged_rows, versions_of
 from cds_service.services.labelled import labelled
@@ -19,9 +21,13 @@ from cds_service.storage.evaluation_store import EvaluationChunkStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 from cds_service.storage.shadow_store import SCORE_COLUMNS, ShadowStore
+from model.artefact import documents
+from model.errors import ModelError
 from model.evaluation.chunk_figures import judge
-from model.evaluation.judged_rows import verified_shares
+from model.evaluation.judged_rows import JudgedRows, verified_shares
+from model.evaluation.prevalence_shift import prevalence_shift
 from model.evaluation.study_rows import Draws
+from model.severity import Severity
 
 REPLICATES = 200
 SEED = 20_260
@@ -62,6 +68,8 @@ class EvaluatingService:
             if self._keep(due, result, actor):
                 judged += 1
                 again += due.revision > 1
+        with self._context.engine.begin() as connection:
+            watch_chunks(connection, at=self._context.clock())
         chunks = "1 chunk" if judged == 1 else f"{judged} chunks"
         said = f"Judged {chunks}, {again} of them again because something became known later."
         return f"{said} {shadows}"
@@ -110,7 +118,11 @@ class EvaluatingService:
         for version in versions_of(due.rows, due.scores):
             rows, lost = judged_rows(due.rows, due.scores, version)
             answered = int((due.rows["model_version"] == version).sum())
-            versions[version] = {"answered": answered, "not_covered": lost} | judge(rows, draws)
+            versions[version] = {
+                "answered": answered,
+                "not_covered": lost,
+                "prevalence_shift": self._shift(version, rows, draws.seed),
+            } | judge(rows, draws)
         return {
             "rows": len(due.rows),
             "verified": int(due.rows["verified"].sum()) if len(due.rows) else 0,
@@ -118,6 +130,27 @@ class EvaluatingService:
             "verification": verified_shares(as_answered(due.rows)) if len(due.rows) else [],
             "versions": versions,
         }
+
+    def _shift(self, version: str, rows: JudgedRows, seed: int) -> list[dict[str, Any]] | None:
+        """How common the categories are now; `None` where the version's files cannot be read."""
+        with reading(self._context.engine) as connection:
+            row = ModelStore(connection).version(version)
+        if row is None:
+            return None
+        try:
+            attributes = documents(Path(row["location"]), row["checksum"])["attributes"]
+        except (ModelError, OSError):
+            return None
+        base = {Severity(code): float(rate) for code, rate in attributes["base_rates"].items()}
+        return prevalence_shift(
+            rows.probabilities,
+            rows.patient,
+            rows.classes,
+            base,
+            # More than figures take: the interval is wider.
+            replicates=5 * self._replicates // 2,
+            seed=seed,
+        )
 
     def _champion(self) -> str | None:
         with reading(self._context.engine) as connection:
