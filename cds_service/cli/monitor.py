@@ -13,6 +13,14 @@ from cds_service.storage.session import check
 
 def monitor(
     chunks: Annotated[int, typer.Option(min=1, help="How many of the newest chunks to show.")] = 3,
+    accept: Annotated[
+        str | None,
+        typer.Option(
+            help="A quantity that alarms, like systolic_bp: take it as it is now, so that its last "
+            "chunks begin a new reference. Needs --reason."
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="The chunks as JSON.")] = False,
 ) -> None:
     """Hold the inputs of new assessments against their reference, and raise alerts."""
@@ -23,6 +31,9 @@ def monitor(
     check(context.engine)
     service = InputWatchService(context)
     said = service.run(actor=actor())
+    if accept is not None:
+        service.accept(accept, actor=actor(), reason=reason)
+        said += f" {accept} is accepted as it is now."
     newest = service.newest(chunks)
     if as_json:
         typer.echo(json.dumps([_as_json(chunk) for chunk in newest], indent=2))
@@ -35,6 +46,9 @@ def monitor(
     for chunk in reversed(newest):
         typer.echo(_line(chunk))
     _print(newest[0])
+    joined = next((chunk for chunk in newest if chunk["outcomes"]), None)
+    if joined is not None:
+        _print_outcomes(joined)
 
 
 def _as_json(chunk: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +98,20 @@ def _print(chunk: dict[str, Any]) -> None:
         )
     columns = ["quantity", "value", "reference", "low", "high", "median", "was", "PSI", ""]
     typer.echo(table([*columns, "held against"], rows))
+
+
+def _print_outcomes(chunk: dict[str, Any]) -> None:
+    from model.evaluation.report import table
+
+    typer.echo(f"\nChunk {chunk['number']}, how inputs went with acute illness:\n")
+    quantities = chunk["outcomes"]["quantities"]
+    columns = ["quantity", "value", "reference", "low", "high", "held against"]
+    names = ("value", "mean", "low", "high")
+    rows = [
+        [name, *(_number(one[column]) for column in names), one["reference"]]
+        for name, one in quantities.items()
+    ]
+    typer.echo(table(columns, rows))
 
 
 def _number(value: float | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cds_service.services.alerts import Finding
+from cds_service.services.input_state import State
 from model.evaluation.input_watch import Judgement, Kind, parts
 from model.features import FEATURE
 
@@ -26,7 +27,38 @@ def key_of(name: str) -> str:
     return f"input_drift:{name}"
 
 
-def drift_finding(
+def drift_findings(
+    judged: Mapping[str, Judgement],
+    shown: Mapping[str, Mapping[str, Any]],
+    state: State,
+    *,
+    number: int,
+    rows: int,
+    told: Mapping[str, str],
+    model_version: str,
+) -> list[Finding]:
+    """Alerts of chunk `number`, of `rows` assessments; `state` is that before it, and `told` what
+    each quantity was held against."""
+    findings = []
+    for name, one in judged.items():
+        if one.alarm:
+            first = state.chunk_before(name) if state.before(name) == one.beyond else None
+            chunks = [number] if first is None else [first, number]
+            findings.append(
+                _finding(
+                    name,
+                    one,
+                    shown.get(name),
+                    chunks=chunks,
+                    rows=rows,
+                    reference=told[name],
+                    model_version=model_version,
+                )
+            )
+    return findings
+
+
+def _finding(
     name: str,
     judged: Judgement,
     shown: Mapping[str, Any] | None,

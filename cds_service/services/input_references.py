@@ -11,10 +11,13 @@ from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
 from cds_service.logs import LOGGER
 from cds_service.services.input_rows import FEMALE, values_of
+from cds_service.services.input_state import State, local_chunks
 from cds_service.services.models import ModelService
 from cds_service.services.training import STARTER_ROWS, STARTER_SEED, TrainingService
 from cds_service.storage.input_chunk_store import InputChunkStore
+from cds_service.storage.session import reading
 from model.errors import ModelError
+from model.evaluation.alarm_limits import FEWEST_CHUNKS
 from model.evaluation.drift import Reference
 from model.features import FloatArray
 from model.training.design import TrainingSettings
@@ -84,9 +87,54 @@ class TrainingReference:
         )
 
 
-def local_references(
-    connection: Connection, chunks: Mapping[str, Sequence[int]]
-) -> dict[str, Reference]:
+class InputReferences:
+    """Chooses between the two, input by input."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+        self._training = TrainingReference(context)
+
+    def of(
+        self, version: Mapping[str, Any], state: State, names: Sequence[str]
+    ) -> tuple[Distances, dict[str, str]]:
+        """What the distance of each input is taken from, and that in words.
+
+        Local chunks as soon as there are `CDS_REFERENCE_CHUNKS`, or `FEWEST_CHUNKS` where the
+        version learnt from nothing that could be a reference.
+        """
+        settings = self._context.settings
+        size, always = settings.reference_chunks, settings.input_reference == "training"
+        local = {name: state.accepted(name) for name in names}
+        asked = [
+            name
+            for name in names
+            if always or (name not in state.renewed and len(local[name]) < size)
+        ]
+        trained: Distances = {}
+        if asked and (always or not version["simulated"]):
+            found = self._training.of(version, tuple(names))
+            trained = {name: found[name] for name in asked if name in found}
+        ready = {
+            name: numbers
+            for name, numbers in local.items()
+            if not always and name not in trained and len(numbers) >= FEWEST_CHUNKS
+        }
+        references: Distances = dict(trained)
+        if ready:
+            with reading(self._context.engine) as connection:
+                references |= _local(connection, ready)
+        words = (
+            f"the rows that version {version['version']} learnt from "
+            f"({{}} chunks of {settings.input_chunk_rows})"
+        )
+        told = {
+            name: words.format(len(one.distances)) if name in trained else local_chunks(ready[name])
+            for name, one in references.items()
+        }
+        return references, told
+
+
+def _local(connection: Connection, chunks: Mapping[str, Sequence[int]]) -> Distances:
     """Input → reference of the local chunks of these numbers."""
     store = InputChunkStore(connection)
     numbers = sorted({number for wanted in chunks.values() for number in wanted})

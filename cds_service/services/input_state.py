@@ -31,9 +31,9 @@ def as_json(found: Judgement | Budget) -> dict[str, Any]:
 class State:
     """Reference chunks of each quantity, and how the last chunk stood."""
 
-    shares: dict[str, list[list[int]]] = field(default_factory=dict)
-    """Quantity → chunk, events and rows of each reference chunk."""
-    categories: dict[str, dict[str, list[list[int]]]] = field(default_factory=dict)
+    shares: dict[str, list[list[float]]] = field(default_factory=dict)
+    """Quantity → chunk, value, rows and events of each reference chunk."""
+    categories: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
     """Version → the same of its answers: a promotion starts a new reference for them."""
     inputs: dict[str, list[int]] = field(default_factory=dict)
     """Input → chunks that distances are taken from."""
@@ -41,6 +41,10 @@ class State:
     """Quantity → `beyond` and the number of the last chunk that had it."""
     alarmed: dict[str, int] = field(default_factory=dict)
     """Quantity that alarmed → chunks running within its limits since."""
+    moved: dict[str, list[list[float]]] = field(default_factory=dict)
+    """Quantity → its chunks running beyond a limit: its reference, if it is accepted as it is."""
+    renewed: list[str] = field(default_factory=list)
+    """Inputs that were: what the live version learnt from is no reference for them any more."""
     codes: dict[str, list[str]] = field(default_factory=dict)
     """Input (`not_used`: none) → codes that have come until here."""
     units: dict[str, list[str]] = field(default_factory=dict)
@@ -61,6 +65,8 @@ class State:
             inputs={name: list(numbers) for name, numbers in stored.get("inputs", {}).items()},
             last=dict(stored.get("last", {})),
             alarmed=dict(stored.get("alarmed", {})),
+            moved={name: list(rows) for name, rows in stored.get("moved", {}).items()},
+            renewed=list(stored.get("renewed", [])),
             codes=dict(stored.get("codes", {})),
             units=dict(stored.get("units", {})),
             faults=dict(stored.get("faults", {})),
@@ -75,6 +81,8 @@ class State:
             "inputs": self.inputs,
             "last": self.last,
             "alarmed": self.alarmed,
+            "moved": self.moved,
+            "renewed": self.renewed,
             "codes": self.codes,
             "units": self.units,
             "faults": self.faults,
@@ -89,17 +97,18 @@ class State:
             for name in [n for n in (*found.alarmed, *found.last) if _is_answer(n)]:
                 found.alarmed.pop(name, None)
                 found.last.pop(name, None)
+                found.moved.pop(name, None)
         found.version = version
         return found
 
-    def _chunks(self, name: str) -> list[list[int]]:
+    def _chunks(self, name: str) -> list[list[float]]:
         if _is_answer(name):
             return self.categories.get(self.version or "", {}).get(name, [])
         return self.shares.get(name, [])
 
     def reference(self, name: str) -> list[Figure]:
-        """Shares of a quantity in its reference chunks."""
-        return [Figure(events / n, n, events) for _, events, n in self._chunks(name)]
+        """Shares or correlations of a quantity in its reference chunks."""
+        return [Figure(value, int(n), int(events)) for _, value, n, events in self._chunks(name)]
 
     def size(self, name: str) -> int:
         """How many reference chunks a share has."""
@@ -110,7 +119,24 @@ class State:
         chunks = self._chunks(name)
         if not chunks:
             return "nothing yet"
-        return f"{len(chunks)} local chunks, {chunks[0][0]} to {chunks[-1][0]}"
+        return local_chunks([int(chunk[0]) for chunk in chunks])
+
+    def renew(self, name: str, *, most: int) -> "State":
+        """The state if a quantity is accepted as it is now: the chunks that alarmed begin its new
+        reference."""
+        found = State.of(self.as_json())
+        found.left_behind = self.left_behind
+        chunks = found.moved.pop(name, [])[-most:]
+        found.alarmed.pop(name, None)
+        found.last.pop(name, None)
+        if parts(name)[0] is Kind.DISTANCE:
+            found.inputs[name] = [int(chunk[0]) for chunk in chunks]
+            found.renewed = sorted({*found.renewed, name})
+        elif _is_answer(name):
+            found.categories.setdefault(found.version or "", {})[name] = chunks
+        else:
+            found.shares[name] = chunks
+        return found
 
     def accepted(self, name: str) -> list[int]:
         """Local chunks that the distance of an input may be taken from."""
@@ -165,21 +191,32 @@ class State:
                 found.alarmed[name] = 0
             elif name in found.alarmed:
                 found.alarmed[name] = 0 if one.beyond else found.alarmed[name] + 1
-            if parts(name)[0] is not Kind.DISTANCE and not one.beyond:
-                self._extend(found, name, [number, one.figure.events, one.figure.n], most)
+            figure = one.figure
+            row = [number, figure.value, figure.n, figure.events]
+            if one.beyond:
+                found.moved[name] = [*found.moved.get(name, []), row][-most:]
+                continue
+            found.moved.pop(name, None)
+            if parts(name)[0] is not Kind.DISTANCE:
+                self._extend(found, name, row, most)
         for name in accepted:
             numbers = found.inputs.setdefault(name, [])
             if len(numbers) < most:
                 numbers.append(number)
         return found
 
-    def _extend(self, found: "State", name: str, row: Sequence[int], most: int) -> None:
+    def _extend(self, found: "State", name: str, row: Sequence[float], most: int) -> None:
         where = found.shares
         if _is_answer(name):
             where = found.categories.setdefault(found.version or "", {})
         chunks = where.setdefault(name, [])
         if len(chunks) < most:
             where[name] = [*chunks, list(row)]
+
+
+def local_chunks(numbers: Sequence[int]) -> str:
+    """Reference chunks in words."""
+    return f"{len(numbers)} local chunks, {numbers[0]} to {numbers[-1]}"
 
 
 def _is_answer(name: str) -> bool:

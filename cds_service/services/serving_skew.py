@@ -109,14 +109,15 @@ class SkewCheck:
             if row["probabilities"] is not None:
                 answered.setdefault(str(row["model_version"]), []).append(row)
         for version, given in sorted(answered.items()):
-            scorer = self._scorer(version, versions.get(version))
+            scorer = self.scorer(version, versions.get(version))
             if scorer is None:
                 skew.unreadable.append(version)
             else:
                 skew.answers[version] = {"rows": len(given), "differing": _answers(scorer, given)}
         return skew
 
-    def _scorer(self, version: str, row: Mapping[str, Any] | None) -> Scorer | None:
+    def scorer(self, version: str, row: Mapping[str, Any] | None) -> Scorer | None:
+        """The model of a row of `model_versions`; `None` if its files cannot be read."""
         if version not in self._scorers:
             scorer = None
             if row is not None:

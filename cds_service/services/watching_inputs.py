@@ -10,15 +10,12 @@ import numpy as np
 from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
 from cds_service.services.alerts import Finding, cause_passed, raise_alert
 from cds_service.services.input_codes import Received, unseen, with_new
-from cds_service.services.input_findings import drift_finding, key_of
-from cds_service.services.input_references import (
-    FEWEST_VALUES,
-    Distances,
-    TrainingReference,
-    local_references,
-)
+from cds_service.services.input_findings import drift_findings, key_of
+from cds_service.services.input_outcomes import InputOutcomes
+from cds_service.services.input_references import FEWEST_VALUES, InputReferences
 from cds_service.services.input_rows import (
     category_figures,
     measured,
@@ -37,7 +34,15 @@ from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 from model.evaluation.alarm_limits import BUDGET, FEWEST_CHUNKS
 from model.evaluation.drift import distance
-from model.evaluation.input_watch import Figure, Judgement, Kind, budget_of, judge_all, quantity
+from model.evaluation.input_watch import (
+    Figure,
+    Judgement,
+    Kind,
+    budget_of,
+    judge_all,
+    parts,
+    quantity,
+)
 from model.features import EXTRA_INPUTS
 
 LAG = timedelta(hours=1)
@@ -61,6 +66,8 @@ class Cut:
     version: dict[str, Any]
     """Live at its end."""
     state: State
+    learnt: Sequence[str] = ()
+    """Inputs that alarm, and that the version now live has learnt from as they are."""
 
 
 @dataclass(slots=True)
@@ -80,8 +87,9 @@ class InputWatchService:
     def __init__(self, context: ProcessContext) -> None:
         self._context = context
         self._settings = context.settings
-        self._training = TrainingReference(context)
+        self._references = InputReferences(context)
         self._skew = SkewCheck()
+        self._outcomes = InputOutcomes(context)
 
     def run(self, *, actor: str) -> str:
         """Watch every chunk that is complete; one transaction each. Returns what was done."""
@@ -92,7 +100,37 @@ class InputWatchService:
             chunks += kept is not None
             raised += kept or 0
         raised += self._look_ahead()
-        return f"{_count(chunks, 'chunk')} of inputs watched, {_count(raised, 'alert')} raised."
+        matured, more = self._outcomes.run()
+        raised += more
+        said = f"{_count(chunks, 'chunk')} of inputs watched, {_count(raised, 'alert')} raised."
+        return said if not matured else f"{said} Outcomes of {_count(matured, 'chunk')} joined."
+
+    def accept(self, name: str, *, actor: str, reason: str) -> None:
+        """Take a quantity that alarms as it is now: its last chunks begin a new reference.
+
+        Resolves its alert. Raises `ServiceError` without a reason, or if it does not alarm.
+        """
+        if not reason.strip():
+            raise ServiceError("A reason is needed; it is kept in the audit trail.")
+        at = self._context.clock()
+        with self._context.engine.begin() as connection:
+            store = InputChunkStore(connection)
+            newest = next(iter(store.newest()), None)
+            state = State.of(None if newest is None else newest["state"])
+            if newest is None or name not in state.alarmed:
+                alarmed = ", ".join(sorted(state.alarmed)) or "none"
+                raise ServiceError(f"{name} does not alarm. Quantities that do: {alarmed}.")
+            state = state.renew(name, most=self._settings.reference_chunks)
+            store.set_state(newest["number"], state.as_json())
+            AlertStore(connection).resolve(key_of(name), at=at, by=actor, resolution=reason)
+            AuditStore(connection).add(
+                at=at,
+                actor=actor,
+                action="accept-inputs",
+                object_type="input-chunk",
+                object_id=str(newest["number"]),
+                detail={"quantity": name, "reason": reason},
+            )
 
     def newest(self, count: int = 1) -> list[dict[str, Any]]:
         """The newest chunks, newest first."""
@@ -120,6 +158,7 @@ class InputWatchService:
                 rows=store.rows(since, end),
                 version=version,
                 state=State.of(None if newest is None else newest["state"]),
+                learnt=self._learnt(connection, newest, version),
             )
 
     def _look_ahead(self) -> int:
@@ -157,13 +196,38 @@ class InputWatchService:
             new = [finding for finding in findings if finding.key not in told]
             return sum(raise_alert(connection, finding, at=at) for finding in new)
 
+    def _learnt(
+        self, connection: Connection, newest: Mapping[str, Any] | None, version: Mapping[str, Any]
+    ) -> list[str]:
+        """Inputs whose distance alarms, if a version was promoted that has learnt from rows since
+        they moved: for it they are as they should be."""
+        state = State.of(None if newest is None else newest["state"])
+        moved = {
+            name: int(rows[0][0])
+            for name, rows in state.moved.items()
+            if name in state.alarmed and parts(name)[0] is Kind.DISTANCE
+        }
+        if not moved or state.version == version["version"]:
+            return []
+        scorer = self._skew.scorer(str(version["version"]), version)
+        through = None if scorer is None else scorer.trained_through
+        if through is None:
+            return []
+        starts = {
+            n: start for n, start, _ in InputChunkStore(connection).bounds(list(moved.values()))
+        }
+        return [name for name, chunk in moved.items() if starts[chunk] <= through]
+
     def _watch(self, cut: Cut) -> Watched:
         """Measure a chunk and hold it against its reference."""
         version = str(cut.version["version"])
+        state = cut.state.under(version)
+        for name in cut.learnt:
+            state = state.renew(name, most=self._settings.reference_chunks)
         features = [row["features"] or {} for row in cut.rows]
         names = watched_inputs(n for n in EXTRA_INPUTS if any(n in row for row in features))
         values = {name: values_of(features, name) for name in measured(names)}
-        references, told = self._references(cut, tuple(values))
+        references, told = self._references.of(cut.version, state, tuple(values))
         figures = share_figures(cut.rows, names)
         fewest = max(FEWEST_VALUES, round(_CATEGORY_SHARE * len(cut.rows)))
         figures |= category_figures(cut.rows, version, fewest=fewest)
@@ -171,7 +235,6 @@ class InputWatchService:
             n = int(np.count_nonzero(np.isfinite(column)))
             if name in references and n >= FEWEST_VALUES:
                 figures[name] = Figure(distance(column, references[name].values), n)
-        state = cut.state.under(version)
         watched = {
             *figures,
             *values,
@@ -212,35 +275,6 @@ class InputWatchService:
         found.state = state.after(cut.number, judged, accepted, most=size)
         return found
 
-    def _references(self, cut: Cut, names: Sequence[str]) -> tuple[Distances, dict[str, str]]:
-        """What the distance of each input is taken from, and that in words."""
-        size = self._settings.reference_chunks
-        local = {name: cut.state.accepted(name) for name in names}
-        from_training = self._settings.input_reference == "training"
-        version = cut.version
-        real = from_training or not version["simulated"]
-        waiting = [n for n in names if from_training or len(local[n]) < size]
-        trained = self._training.of(version, tuple(names)) if real and waiting else {}
-        ready = {
-            name: numbers
-            for name, numbers in local.items()
-            if not from_training
-            and (len(numbers) >= size or (name not in trained and len(numbers) >= FEWEST_CHUNKS))
-        }
-        references: Distances = {}
-        if ready:
-            with reading(self._context.engine) as connection:
-                references = local_references(connection, ready)
-        told = {name: _chunks(ready[name]) for name in references}
-        for name, reference in trained.items():
-            if name not in references:
-                references[name] = reference
-                told[name] = (
-                    f"the rows that version {version['version']} learnt from "
-                    f"({len(reference.distances)} chunks)"
-                )
-        return references, told
-
     def _settle(
         self,
         cut: Cut,
@@ -251,25 +285,23 @@ class InputWatchService:
     ) -> None:
         """Alerts of this chunk, and those whose cause has passed."""
         state = found.state
-        for name, one in judged.items():
-            if one.alarm:
-                first = state.chunk_before(name) if state.before(name) == one.beyond else None
-                chunks = [cut.number] if first is None else [first, cut.number]
-                found.findings.append(
-                    drift_finding(
-                        name,
-                        one,
-                        shown.get(name),
-                        chunks=chunks,
-                        rows=len(cut.rows),
-                        reference=told[name],
-                        model_version=str(cut.version["version"]),
-                    )
-                )
+        found.findings += drift_findings(
+            judged,
+            shown,
+            state,
+            number=cut.number,
+            rows=len(cut.rows),
+            told=told,
+            model_version=str(cut.version["version"]),
+        )
         for name in state.left_behind:
             found.passed[key_of(name)] = (
                 f"Version {cut.version['version']} is live: its answers have a reference of their "
                 "own."
+            )
+        for name in cut.learnt:
+            found.passed[key_of(name)] = (
+                f"Version {cut.version['version']} is live and has learnt from patients since then."
             )
         for name in state.quiet_twice(judged):
             found.passed[key_of(name)] = (
@@ -375,10 +407,6 @@ def _live_at(releases: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any]
 def _situations(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     names = [row["situation"] for row in rows]
     return {name: names.count(name) for name in sorted(set(names))}
-
-
-def _chunks(numbers: Sequence[int]) -> str:
-    return f"{len(numbers)} local chunks, {numbers[0]} to {numbers[-1]}"
 
 
 def _count(n: int, what: str) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cds_service.storage.session import IN_LIST
-from cds_service.storage.tables import ALERTS, ASSESSMENTS, INPUT_CHUNKS
+from cds_service.storage.tables import ALERTS, ASSESSMENTS, INPUT_CHUNKS, OUTCOMES
 
 LOOKED_AT = ("scored", "insufficient_data", "model_failed")
 """Situations in which the readings of a chart were looked at."""
@@ -67,6 +67,21 @@ class InputChunkStore:
             .values(outcomes=dict(outcomes))
         )
         return result.rowcount > 0
+
+    def categories(self, start: datetime, end: datetime, label_version: str) -> dict[str, str]:
+        """Assessment → category of its outcome as it stands; of a half-open span of time.
+
+        Those made after the outcome was known are left out (C16).
+        """
+        query = (
+            select(OUTCOMES.c.assessment_id, OUTCOMES.c.category)
+            .join(ASSESSMENTS, ASSESSMENTS.c.id == OUTCOMES.c.assessment_id)
+            .where(ASSESSMENTS.c.prediction_time >= start, ASSESSMENTS.c.prediction_time < end)
+            .where(OUTCOMES.c.label_version == label_version)
+            .where(OUTCOMES.c.superseded_at.is_(None), OUTCOMES.c.category.is_not(None))
+            .where(OUTCOMES.c.after_diagnosis.is_(False))
+        )
+        return {row.assessment_id: row.category for row in self._connection.execute(query)}
 
     def set_state(self, number: int, state: Mapping[str, Any]) -> None:
         """Change what the chunk after this one is held against."""

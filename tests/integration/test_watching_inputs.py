@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
 from cds_service.services.input_codes import Received
 from cds_service.services.serving_skew import SkewCheck
 from cds_service.services.watching_inputs import InputWatchService
@@ -17,7 +18,7 @@ from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.input_chunk_store import InputChunkStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
-from cds_service.storage.tables import ASSESSMENTS
+from cds_service.storage.tables import ASSESSMENTS, OUTCOMES
 from model.scorer import Scorer
 from tests.support.service import Service, new_context, release
 from tests.support.stored import set_time
@@ -255,15 +256,7 @@ def test_a_promotion_starts_a_new_reference_for_shares_of_answers_only(
         "input_drift:category:acute",
         "input_drift:category:mild",
     }
-    with ward.context.engine.begin() as connection:
-        store = ModelStore(connection)
-        version = store.version("1")
-        assert version is not None
-        store.add_version(version | {"version": "2"})
-        store.add_release(
-            {"version": "2", "action": "promote", "at": ward.at, "actor": "t", "reason": "t"}
-        )
-    ward.version = "2"
+    promote(ward, "2")
     ward.see(ROWS)
     watch(ward)
     assert not alerts(ward.context)
@@ -271,6 +264,97 @@ def test_a_promotion_starts_a_new_reference_for_shares_of_answers_only(
     quantities = chunk["result"]["quantities"]
     assert quantities["category:acute"]["reference"] == "nothing yet"
     assert quantities["missing:heart_rate"]["reference"] == "5 local chunks, 1 to 5"
+
+
+def test_what_moved_is_taken_as_it_is_now_on_a_persons_word(ward: Ward) -> None:
+    ward.shift = 15.0
+    ward.see(2 * ROWS)
+    watch(ward)
+    service = InputWatchService(ward.context)
+    assert set(alerts(ward.context)) == {"input_drift:systolic_bp"}
+    with pytest.raises(ServiceError, match="A reason is needed"):
+        service.accept("systolic_bp", actor="ana", reason=" ")
+    with pytest.raises(ServiceError, match=r"age does not alarm\. .* do: systolic_bp"):
+        service.accept("age", actor="ana", reason="New cuffs.")
+    service.accept("systolic_bp", actor="ana", reason="New cuffs.")
+    assert not alerts(ward.context)
+    ward.see(4 * ROWS)
+    assert watch(ward) == "4 chunks of inputs watched, 0 alerts raised."
+    (chunk,) = service.newest()
+    quantities = chunk["result"]["quantities"]
+    assert quantities["systolic_bp"]["reference"] == "5 local chunks, 6 to 10"
+    assert quantities["heart_rate"]["reference"] == "5 local chunks, 1 to 5"
+    ward.shift = 0.0
+    ward.see(2 * ROWS)
+    watch(ward)
+    assert set(alerts(ward.context)) == {"input_drift:systolic_bp"}
+
+
+def test_a_version_that_has_learnt_from_the_shift_ends_its_alert(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward.shift = 15.0
+    ward.see(2 * ROWS)
+    watch(ward)
+    assert set(alerts(ward.context)) == {"input_drift:systolic_bp"}
+    monkeypatch.setattr(Scorer, "trained_through", ward.at)
+    promote(ward, "2")
+    ward.see(ROWS)
+    watch(ward)
+    assert not alerts(ward.context)
+
+
+def test_inputs_are_joined_with_outcomes_once_windows_have_passed(ward: Ward) -> None:
+    ward.see(3 * ROWS)
+    with ward.context.engine.begin() as connection:
+        rows = InputChunkStore(connection).rows(None, ward.at)
+        limit = START + timedelta(minutes=6 * ROWS)
+        for row in rows:
+            # Until chunk 6 acute illness goes with a fast heart, later with a slow one.
+            sign = 1 if row["prediction_time"] < limit else -1
+            fast = sign * (row["features"].get("heart_rate", 82.0) - 82.0) > 10.0
+            connection.execute(
+                insert(OUTCOMES),
+                {
+                    "id": row["id"],
+                    "assessment_id": row["id"],
+                    "label_version": ward.context.terminology.label_version,
+                    "category": "acute" if fast else "mild",
+                    "classes": [],
+                    "pre_existing": [],
+                    "after_diagnosis": False,
+                    "prompted": False,
+                    "needs_second_source": False,
+                    "rare_codes": [],
+                    "condition_ids": [],
+                    "decided_at": ward.at,
+                },
+            )
+    assert watch(ward) == "8 chunks of inputs watched, 0 alerts raised."
+    said = watch(ward, after=timedelta(days=30))
+    assert said == "0 chunks of inputs watched, 1 alert raised. Outcomes of 8 chunks joined."
+    (alert,) = alerts(ward.context).values()
+    assert alert["key"] == "input_drift:correlation:heart_rate"
+    assert alert["message"].startswith(
+        "Heart rate goes with acute illness otherwise than before: rank correlation -0."
+    )
+    assert "in chunks 7 and 8" in alert["message"]
+    assert watch(ward, after=timedelta(days=31)) == "0 chunks of inputs watched, 0 alerts raised."
+    (chunk,) = InputWatchService(ward.context).newest()
+    assert chunk["outcomes"]["verified"] == ROWS
+
+
+def promote(ward: Ward, version: str) -> None:
+    """Make the same model live under another name."""
+    with ward.context.engine.begin() as connection:
+        store = ModelStore(connection)
+        known = store.version("1")
+        assert known is not None
+        store.add_version(known | {"version": version})
+        store.add_release(
+            {"version": version, "action": "promote", "at": ward.at, "actor": "t", "reason": "t"}
+        )
+    ward.version = version
 
 
 def test_killed_between_chunks_it_goes_on_to_the_same(
