@@ -13,10 +13,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service.context import ProcessContext
-from cds_service.errors import ServiceError
+from cds_service.errors import ServiceError, SignInNeededError
 from cds_service.logs import LOGGER
 from cds_service.routes import (
     cds,
@@ -26,12 +27,14 @@ from cds_service.routes import (
     health,
     home,
     models,
+    sign_in,
     subscriptions,
 )
 from cds_service.routes.dependencies import answer
 from cds_service.routes.problems import problem_page, wants_page
 from cds_service.services.authentication import Authenticator
 from cds_service.services.outcome_puller import OutcomePuller
+from cds_service.services.sign_in import SignIn
 from cds_service.storage import session
 from fhir_mapping.code_systems import ICD_10_CM
 from fhir_mapping.codings import NormalCoding
@@ -90,6 +93,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     )
     app.state.context = context
     app.state.authenticator = Authenticator(context)
+    app.state.sign_in = SignIn(context)
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HookError, _hook_error)
     app.add_exception_handler(MappingError, _mapping_error)
@@ -101,6 +105,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(health.router)
     app.include_router(models.router)
     app.include_router(home.router)
+    app.include_router(sign_in.router)
     app.add_middleware(_LastResort)
     if context.settings.cors_origins:
         # Around the last resort: a browser hides an error without the CORS header (R68).
@@ -177,6 +182,9 @@ def _outcome(
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101  # Starlette's handler type is this wide
     if wants_page(request):
+        if isinstance(error, SignInNeededError) and request.method == "GET":
+            address = sign_in.sign_in_address(request)
+            return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
         return problem_page(request, error.status, error)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
     path = request.scope["path"]

@@ -41,6 +41,37 @@ class SignInNeededError(ServiceError):
         super().__init__("Sign in first.")
 
 
+class SignInRefusedError(ServiceError):
+    """Name or password is wrong, or the provider says no; no detail is given."""
+
+    status = 403
+    code = "login"
+
+    def __init__(self) -> None:
+        super().__init__("Name or password is not right.")
+
+
+class TooManyAttemptsError(ServiceError):
+    """Too many attempts to sign in failed before."""
+
+    status = 429
+    code = "throttled"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("Too many attempts failed. Try again later.")
+        self.seconds = seconds
+
+
+class BusyError(ServiceError):
+    """Too many do this at once."""
+
+    status = 503
+    code = "throttled"
+
+    def __init__(self) -> None:
+        super().__init__("Too many people do this at the moment. Try again in a minute.")
+
+
 class NotPermittedError(ServiceError):
     """The person who is signed in does not have this permission."""
 

@@ -348,6 +348,14 @@ class Settings(BaseSettings):
         parse_time(text)
         return text
 
+    session_minutes: float = Field(
+        15,
+        gt=0,
+        le=720,
+        description="Minutes without anything done after which a person is signed out; after 12 "
+        "hours everybody is.",
+    )
+
     evaluation_chunk_rows: int = Field(
         500,
         ge=100,

@@ -23,6 +23,7 @@ from cds_service.cli import (
     serve,
     terminology,
     training,
+    users,
 )
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ app.add_typer(ingest.app, name="ingest")
 app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(clients.app, name="clients")
 app.add_typer(rare.app, name="rare")
+app.add_typer(users.app, name="users")
 app.add_typer(review.app, name="review")
 app.add_typer(terminology.app, name="terminology")
 app.add_typer(database.app, name="db")

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import Request
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from cds_service.context import ProcessContext
 from cds_service.errors import (
@@ -16,8 +17,9 @@ from cds_service.errors import (
 from cds_service.routes.dependencies import process
 from cds_service.security.people import DEVELOPMENT, Person
 from cds_service.security.permissions import Permission, Role
+from cds_service.services.sessions import Sessions
 from cds_service.settings import Settings, is_loopback
-from cds_service.web.pages import LANGUAGE_COOKIE
+from cds_service.web.pages import LANGUAGE_COOKIE, prefix_of
 from cds_service.web.words import Table, Words
 from hooks.wording import Language, choose_language
 
@@ -33,8 +35,12 @@ Form = dict[str, str]
 """Fields of a form by name; of a name that comes twice the last."""
 
 
-def signed_in(permission: Permission | None = None) -> Callable[[Request], Awaitable[Person]]:
+def signed_in(
+    permission: Permission | None = None, *, is_activity: bool = True
+) -> Callable[[Request], Awaitable[Person]]:
     """A dependency: the person who is signed in and has this permission (without one: anybody).
+
+    What a page asks for by itself, such as progress, is no activity: it keeps no session alive.
 
     What changes something (any method but GET and HEAD) must come from a page of ours: its origin
     and the token of the session are checked, so no route can forget that. Raises
@@ -42,24 +48,74 @@ def signed_in(permission: Permission | None = None) -> Callable[[Request], Await
     """
 
     async def somebody(request: Request) -> Person:
-        person = await person_of(request)
+        person = await person_of(request, is_activity=is_activity)
         if person is None:
             raise SignInNeededError
-        if request.method not in _SAFE:
-            await check_origin_and_token(request, person.session)
-        if permission is not None and not person.may(permission):
-            raise NotPermittedError(permission.value)
+        try:
+            if request.method not in _SAFE:
+                await check_origin_and_token(request, person.session)
+            if permission is not None and not person.may(permission):
+                raise NotPermittedError(permission.value)
+        except (FormRefusedError, NotPermittedError) as error:
+            wanted = "form" if isinstance(error, FormRefusedError) else error.permission
+            sessions = Sessions(await process(request))
+            await run_in_threadpool(sessions.refused, person, wanted, request.scope["path"])
+            raise
         return person
 
     return somebody
 
 
-async def person_of(request: Request) -> Person | None:
+async def person_of(request: Request, *, is_activity: bool = True) -> Person | None:
     """Who is signed in, if anybody; kept in `request.state.person` for the layout."""
     context = await process(request)
-    person = _developer(request, context)
+    person = None
+    cookie = session_cookie(request)
+    if cookie is not None:
+        sessions = Sessions(context)
+        person = await run_in_threadpool(sessions.person, cookie, is_activity=is_activity)
+    if person is None:
+        person = _developer(request, context)
     request.state.person = person
     return person
+
+
+def session_cookie(request: Request) -> str | None:
+    """What the browser sent of its session."""
+    return request.cookies.get(cookie_name(request.app.state.context.settings))
+
+
+def cookie_name(settings: Settings) -> str:
+    """The cookie of the session. The prefix `__Host-` keeps other hosts of the domain from setting
+    it (RFC 6265bis, 4.1.3.2); it needs https and the whole host."""
+    is_whole_host = not settings.development and not prefix_of(settings)
+    return "__Host-cds_session" if is_whole_host else "cds_session"
+
+
+def set_cookie(
+    response: Response, settings: Settings, name: str, value: str, *, seconds: int | None = None
+) -> None:
+    """A cookie that no script can read and that no other site's forms carry along; without
+    `seconds` it lives as long as the browser runs."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path=prefix_of(settings) or "/",
+        secure=not settings.development,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def drop_cookie(response: Response, settings: Settings, name: str) -> None:
+    """Take a cookie back."""
+    set_cookie(response, settings, name, "", seconds=0)
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from; the proxy says so if it is trusted to (uvicorn)."""
+    return "unknown" if request.client is None else request.client.host
 
 
 def _developer(request: Request, context: ProcessContext) -> Person | None:

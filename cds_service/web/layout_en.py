@@ -13,6 +13,12 @@ ENGLISH: dict[str, str] = {
     "layout.signed_in": "Signed in as {name}",
     "layout.sign_out": "Sign out",
     "layout.sign_in": "Sign in",
+    "layout.ends": "Are you still there?",
+    "layout.ends.more": (
+        "Nothing was done for a while. In less than a minute you are signed out, and what you "
+        "entered here is lost."
+    ),
+    "layout.ends.stay": "Stay signed in",
     "layout.footer": "Decision support, not a diagnosis. Not a medical device, cleared nowhere.",
     "nav.sandbox": "Sandbox",
     "nav.triage": "Triage",

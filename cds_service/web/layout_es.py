@@ -13,6 +13,12 @@ SPANISH: dict[str, str] = {
     "layout.signed_in": "Sesión de {name}",
     "layout.sign_out": "Cerrar sesión",
     "layout.sign_in": "Iniciar sesión",
+    "layout.ends": "¿Sigue ahí?",
+    "layout.ends.more": (
+        "No ha hecho nada durante un rato. En menos de un minuto se cerrará su sesión y se perderá "
+        "lo que haya escrito aquí."
+    ),
+    "layout.ends.stay": "Seguir con la sesión",
     "layout.footer": (
         "Apoyo a la decisión, no un diagnóstico. No es un producto sanitario ni está autorizado "
         "en ningún sitio."

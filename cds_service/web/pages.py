@@ -103,6 +103,11 @@ def _application(request: Request, words: Words) -> dict[str, Any]:
         ],
         "languages": _languages(urlencode(query)),
         "development": settings.development,
+        # A developer is never signed out, and nobody else stays on the screen for ever.
+        "idle_seconds": None
+        if person is None or person.development
+        else int(settings.session_minutes * 60),
+        "leave": prefix + "/sign-in?" + urlencode({"told": "idle", "next": path}),
     }
 
 

@@ -2,10 +2,19 @@
 
 from sqlmodel import SQLModel
 
-from cds_service.storage.tables import assessments, clients, models, outcomes, watching
+from cds_service.storage.tables import assessments, clients, models, outcomes, people, watching
 from cds_service.storage.tables.columns import JSON_, UTCDateTime
 
-__all__ = ["JSON_", "UTCDateTime", "assessments", "clients", "models", "outcomes", "watching"]
+__all__ = [
+    "JSON_",
+    "UTCDateTime",
+    "assessments",
+    "clients",
+    "models",
+    "outcomes",
+    "people",
+    "watching",
+]
 
 ASSESSMENTS = SQLModel.metadata.tables["assessments"]
 CARDS = SQLModel.metadata.tables["cards"]
@@ -21,6 +30,9 @@ CLIENTS = SQLModel.metadata.tables["clients"]
 CLIENT_SECRETS = SQLModel.metadata.tables["client_secrets"]
 USED_TOKENS = SQLModel.metadata.tables["used_tokens"]
 SWITCHES = SQLModel.metadata.tables["switches"]
+USERS = SQLModel.metadata.tables["users"]
+SESSIONS = SQLModel.metadata.tables["sessions"]
+SIGN_IN_ATTEMPTS = SQLModel.metadata.tables["sign_in_attempts"]
 AUDIT_EVENTS = SQLModel.metadata.tables["audit_events"]
 MODEL_VERSIONS = SQLModel.metadata.tables["model_versions"]
 RELEASES = SQLModel.metadata.tables["releases"]

@@ -1,0 +1,83 @@
+"""`cds-service users`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cds_service.cli.console import actor
+from cds_service.context import now
+from cds_service.security.permissions import Role
+from cds_service.security.secrecy import Secrecy
+from cds_service.services.users import UserService
+from cds_service.settings import load_settings, read_secret_keys
+from cds_service.storage.session import check, create_database_engine
+
+app = typer.Typer(
+    help="Add, list and remove local accounts; set their roles and passwords.",
+    no_args_is_help=True,
+)
+Name = Annotated[str, typer.Argument(help="Name the person signs in with.")]
+Roles = Annotated[
+    list[Role], typer.Option("--role", help="What the person does here; may be repeated.")
+]
+
+
+def _service() -> UserService:
+    settings = load_settings()
+    engine = create_database_engine(settings.database)
+    check(engine)
+    return UserService(engine, Secrecy(read_secret_keys(settings)), now)
+
+
+@app.command("add")
+def add(name: Name, role: Roles) -> None:
+    """Add a local account; its password is asked for, or read from standard input."""
+    service = _service()
+    kept = service.add(name, role, _password(), actor=actor())
+    typer.echo(f"{kept} is added: {_listed(role)}.")
+
+
+@app.command("list")
+def list_users() -> None:
+    """Local accounts and their roles."""
+    users = _service().users()
+    if not users:
+        typer.echo("There are no local accounts.")
+    for user in users:
+        typer.echo(f"{user['name']}  {', '.join(user['roles'])}  {user['created_at']:%Y-%m-%d}")
+
+
+@app.command("remove")
+def remove(name: Name) -> None:
+    """Let nobody in by an account any more, from now on."""
+    ended = _service().remove(name, actor=actor())
+    typer.echo(f"{name} is removed; sessions ended: {ended}.")
+
+
+@app.command("password")
+def password(name: Name) -> None:
+    """Set another password, lift what blocks the account, and end its sessions."""
+    service = _service()
+    ended = service.set_password(name, _password(), actor=actor())
+    typer.echo(f"The password of {name} is set; sessions ended: {ended}.")
+
+
+@app.command("roles")
+def roles(name: Name, role: Roles) -> None:
+    """Give an account other roles; they count from its next page on."""
+    _service().set_roles(name, role, actor=actor())
+    typer.echo(f"{name} is {_listed(role)}.")
+
+
+def _password() -> str:
+    """From a person twice and unseen, else the first line of standard input; never an argument,
+    which other users of the machine could read."""
+    if sys.stdin.isatty():
+        typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return typed
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _listed(roles: list[Role]) -> str:
+    return ", ".join(sorted({role.value for role in roles}))

@@ -1,0 +1,178 @@
+"""Signing in and out, and how long a session goes on."""
+
+import re
+import secrets
+from math import ceil
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from cds_service.context import ProcessContext
+from cds_service.errors import BusyError, SignInRefusedError, TooManyAttemptsError
+from cds_service.routes.dependencies import answer, process
+from cds_service.routes.people import (
+    Form,
+    address_of,
+    check_origin_and_token,
+    cookie_name,
+    drop_cookie,
+    form,
+    session_cookie,
+    set_cookie,
+    signed_in,
+    speaking,
+)
+from cds_service.security.people import Person
+from cds_service.services.sessions import LONGEST, Sessions
+from cds_service.services.sign_in import SignIn
+from cds_service.web import sign_in_en, sign_in_es
+from cds_service.web.pages import page, prefix_of
+from cds_service.web.words import Table, Words
+
+router = APIRouter()
+WORDS: Table = {"en": sign_in_en.ENGLISH, "es": sign_in_es.SPANISH}
+Process = Annotated[ProcessContext, Depends(process)]
+Speaking = Annotated[Words, Depends(speaking(WORDS))]
+FORM_COOKIE = "cds_form"
+"""Ties the sign-in form to the browser it was shown in: there is no session yet."""
+_NEXT = re.compile(r"/(?![/\\])[!-~]{0,500}")
+_LONG = 3600
+"""Seconds from which on waiting is no advice."""
+
+
+def next_path(text: str | None) -> str:
+    """Where to go after signing in: a path of ours, else the start."""
+    return text if text is not None and _NEXT.fullmatch(text) else "/"
+
+
+@router.get("/sign-in", summary="The sign-in page")
+async def sign_in_page(
+    request: Request,
+    context: Process,
+    words: Speaking,
+    next: Annotated[str | None, Query()] = None,  # noqa: A002  # The name in the address.
+    told: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Name and password of a local account."""
+    said = words.say(told) if told in ("idle", "out") else None
+    return _page(request, context, words, next_path(next), said)
+
+
+async def _sent(request: Request) -> Form:
+    fields = await form(request)
+    browser = request.cookies.get(FORM_COOKIE, "")
+    await check_origin_and_token(request, f"form:{browser}")
+    return fields
+
+
+@router.post("/sign-in", summary="Sign in")
+def sign_in(
+    request: Request,
+    context: Process,
+    words: Speaking,
+    fields: Annotated[Form, Depends(_sent)],
+) -> Response:
+    """Begin a session, and go where the person wanted to go."""
+    service: SignIn = request.app.state.sign_in
+    target = next_path(fields.get("next"))
+    try:
+        cookie = service.by_password(
+            fields.get("name", ""),
+            fields.get("password", ""),
+            address=address_of(request),
+            replaces=session_cookie(request),
+        )
+    except SignInRefusedError as error:
+        return _page(request, context, words, target, words.say("wrong"), error.status)
+    except BusyError as error:
+        return _page(request, context, words, target, words.say("busy"), error.status)
+    except TooManyAttemptsError as error:
+        minutes = ceil(error.seconds / 60)
+        said = (
+            words.say("blocked.long")
+            if error.seconds > _LONG
+            else words.say("blocked", minutes=minutes)
+        )
+        response = _page(request, context, words, target, said, error.status)
+        response.headers["Retry-After"] = str(error.seconds)
+        return response
+    return begin(context, cookie, target)
+
+
+def begin(context: ProcessContext, cookie: str, target: str) -> Response:
+    """Give the browser its session and send it to `target`."""
+    settings = context.settings
+    response = RedirectResponse(prefix_of(settings) + target, 303, {"Cache-Control": "no-store"})
+    seconds = int(LONGEST.total_seconds())
+    set_cookie(response, settings, cookie_name(settings), cookie, seconds=seconds)
+    drop_cookie(response, settings, FORM_COOKIE)
+    return response
+
+
+@router.post("/sign-out", summary="Sign out")
+def sign_out(context: Process, person: Annotated[Person, Depends(signed_in())]) -> Response:
+    """End the session."""
+    Sessions(context).end(person)
+    settings = context.settings
+    response = RedirectResponse(
+        f"{prefix_of(settings)}/sign-in?told=out", 303, {"Cache-Control": "no-store"}
+    )
+    drop_cookie(response, settings, cookie_name(settings))
+    return response
+
+
+@router.get("/session", summary="How long the session goes on")
+def session(request: Request, context: Process) -> Response:
+    """Seconds left; asking keeps no session alive."""
+    cookie = session_cookie(request)
+    left = 0 if cookie is None else Sessions(context).seconds_left(cookie)
+    return answer({"seconds": left})
+
+
+@router.post("/session", summary="Go on with the session")
+def stay(
+    request: Request, context: Process, person: Annotated[Person, Depends(signed_in())]
+) -> Response:
+    """Somebody is still there."""
+    del person
+    return session(request, context)
+
+
+def sign_in_address(request: Request) -> str:
+    """The sign-in page, for somebody who wanted another one first."""
+    settings = request.app.state.context.settings
+    path: str = request.scope["path"]
+    query = request.scope["query_string"].decode("latin-1")
+    wanted = quote(path) + (f"?{query}" if query else "")
+    asked = {} if wanted == "/" else {"next": wanted}
+    if session_cookie(request) is not None:
+        asked["told"] = "idle"
+    return f"{prefix_of(settings)}/sign-in" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _page(
+    request: Request,
+    context: ProcessContext,
+    words: Words,
+    target: str,
+    told: str | None,
+    code: int = 200,
+) -> Response:
+    settings = context.settings
+    known = request.cookies.get(FORM_COOKIE, "")
+    browser = known if re.fullmatch(r"[\w-]{43}", known) else secrets.token_urlsafe(32)
+    response = page(
+        "sign_in.html",
+        words,
+        title=words.say("title"),
+        code=code,
+        request=request,
+        told=told,
+        is_wrong=code >= 400,
+        token=context.secrecy.sign("csrf", f"form:{browser}"),
+        next=target,
+    )
+    set_cookie(response, settings, FORM_COOKIE, browser)
+    return response

@@ -1,0 +1,194 @@
+"""Sessions of people: opened, found by their cookie, ended."""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection
+
+from cds_service.context import ProcessContext
+from cds_service.security.people import Person
+from cds_service.security.permissions import Role
+from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.people_store import PeopleStore
+from cds_service.storage.session import reading
+
+LONGEST = timedelta(hours=12)
+"""After which everybody signs in again (NIST SP 800-63B-4, 2.2.3, asks for a day at most)."""
+SEEN_EVERY = timedelta(seconds=20)
+"""How often it is written down that a session is in use."""
+ATTEMPTS_KEPT = timedelta(days=30)
+_PURPOSE = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Somebody who has shown who they are."""
+
+    actor: str
+    name: str
+    roles: frozenset[Role]
+    how: str
+    """`password`, `openid` or `smart`."""
+    account: str | None = None
+    """The local account, whose roles count as they are at any time."""
+    fhir_user: str | None = None
+    provider_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Arrival(actor={self.actor!r}, how={self.how!r})"
+
+
+class Sessions:
+    """Rules of sessions. A cookie holds a random secret with a signature; the database its hash."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._context = context
+
+    @property
+    def idle(self) -> timedelta:
+        """How long a session lives in which nobody does anything."""
+        return timedelta(minutes=self._context.settings.session_minutes)
+
+    def open(self, arrival: Arrival, *, address: str, replaces: str | None = None) -> str:
+        """Begin a session; returns what goes into the cookie. `replaces` is the cookie of the
+        session before, which ends."""
+        with self._context.engine.begin() as connection:
+            return self.open_within(connection, arrival, address=address, replaces=replaces)
+
+    def open_within(
+        self,
+        connection: Connection,
+        arrival: Arrival,
+        *,
+        address: str,
+        replaces: str | None = None,
+    ) -> str:
+        """The same in the caller's transaction."""
+        store, at = PeopleStore(connection), self._context.clock()
+        store.purge(sessions_before=at, attempts_before=at - ATTEMPTS_KEPT)
+        old = None if replaces is None else self._id(replaces)
+        if old is not None:
+            store.end(old, at)
+        secret = secrets.token_urlsafe(32)
+        token = arrival.provider_token
+        store.add_session(
+            {
+                "id": _hash(secret),
+                "actor": arrival.actor,
+                "name": arrival.name,
+                "account": arrival.account,
+                "roles": sorted(role.value for role in arrival.roles),
+                "fhir_user": arrival.fhir_user,
+                "provider_token": None
+                if token is None
+                else self._context.secrecy.encrypt(token.encode()),
+                "created_at": at,
+                "last_seen_at": at,
+                "expires_at": at + LONGEST,
+                "ended_at": None,
+            }
+        )
+        detail = {
+            "how": arrival.how,
+            "name": arrival.name,
+            "roles": sorted(role.value for role in arrival.roles),
+            "address": address,
+        }
+        _audit(connection, at, arrival.actor, "sign-in", detail)
+        return f"{secret}.{self._context.secrecy.sign(_PURPOSE, secret)}"
+
+    def person(self, cookie: str, *, is_activity: bool = True) -> Person | None:
+        """Whose session this is, if it goes on. What a page asks for by itself is no activity."""
+        session = self._id(cookie)
+        if session is None:
+            return None
+        at = self._context.clock()
+        with reading(self._context.engine) as connection:
+            row = PeopleStore(connection).session(session)
+        if row is None or self._is_over(row, at):
+            return None
+        if is_activity and at - row["last_seen_at"] >= SEEN_EVERY:
+            with self._context.engine.begin() as connection:
+                PeopleStore(connection).see(session, at)
+        roles = row["roles"] if row["account"] is None else row["account_roles"]
+        return Person(
+            name=row["name"],
+            actor=row["actor"],
+            roles=_roles(roles),
+            session=session,
+            csrf=self._context.secrecy.sign("csrf", session),
+            fhir_user=row["fhir_user"],
+        )
+
+    def seconds_left(self, cookie: str) -> int:
+        """How long a session goes on if nobody does anything, s; 0 if it is over."""
+        session = self._id(cookie)
+        at = self._context.clock()
+        with reading(self._context.engine) as connection:
+            row = None if session is None else PeopleStore(connection).session(session)
+        if row is None or self._is_over(row, at):
+            return 0
+        ends = min(row["last_seen_at"] + self.idle, row["expires_at"])
+        return max(0, int((ends - at).total_seconds()))
+
+    def end(self, person: Person) -> str | None:
+        """Sign somebody out; returns the token that their provider wants back, if there is one."""
+        with self._context.engine.begin() as connection:
+            store, at = PeopleStore(connection), self._context.clock()
+            row = store.session(person.session)
+            if row is None or not store.end(person.session, at):
+                return None
+            _audit(connection, at, person.actor, "sign-out", {})
+        token = row["provider_token"]
+        return None if token is None else self._context.secrecy.decrypt(token).decode()
+
+    def refused(self, person: Person, what: str, path: str) -> None:
+        """Write down that somebody was not let do something."""
+        with self._context.engine.begin() as connection:
+            AuditStore(connection).add(
+                at=self._context.clock(),
+                actor=person.actor,
+                action="refuse",
+                object_type="page",
+                object_id=path[:200],
+                detail={"wanted": what},
+            )
+
+    def _id(self, cookie: str) -> str | None:
+        """Key of the session a cookie belongs to, without asking the database; `None` for a cookie
+        that we did not sign."""
+        secret, _, signature = cookie.partition(".")
+        if not self._context.secrecy.is_signed(_PURPOSE, secret, signature):
+            return None
+        return _hash(secret)
+
+    def _is_over(self, row: dict[str, Any], at: datetime) -> bool:
+        removed = row["account"] is not None and (
+            row["account_roles"] is None or row["account_removed_at"] is not None
+        )
+        return removed or at >= row["expires_at"] or at - row["last_seen_at"] >= self.idle
+
+
+def _roles(values: Collection[str]) -> frozenset[Role]:
+    return frozenset(Role(value) for value in values)
+
+
+def _hash(secret: str) -> str:
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _audit(
+    connection: Connection, at: datetime, actor: str, action: str, detail: dict[str, Any]
+) -> None:
+    AuditStore(connection).add(
+        at=at,
+        actor=actor,
+        action=action,
+        object_type="session",
+        object_id=actor,
+        detail=detail,
+    )

@@ -1,0 +1,63 @@
+// Says in time that a session is about to end, keeps it while somebody works, and leaves the page
+// when it is over, so that nobody reads it on a screen that was left alone.
+"use strict";
+(() => {
+  const dialog = document.getElementById("session-ends");
+  const idle = Number(dialog.dataset.idle) * 1000;
+  const warning = Math.min(60_000, idle / 3);
+  const tellEvery = Math.min(60_000, idle / 4);
+  const address = dialog.dataset.session;
+  let active = Date.now();
+  let told = active;
+
+  async function tell() {
+    told = Date.now();
+    try {
+      const headers = { "X-CSRF-Token": dialog.dataset.csrf };
+      const answer = await fetch(address, { method: "POST", headers });
+      if (answer.status === 401) leave();
+    } catch {
+      // Away for a moment; the next sign of life tries again.
+    }
+  }
+
+  function act() {
+    active = Date.now();
+    if (dialog.open) dialog.close();
+    if (active - told > tellEvery) tell();
+  }
+
+  function leave() {
+    location.replace(dialog.dataset.leave);
+  }
+
+  async function look() {
+    const left = active + idle - Date.now();
+    if (left > warning) return;
+    // Somebody may work in another tab, which keeps the session too.
+    let seconds = 0;
+    try {
+      const answer = await fetch(address);
+      if (answer.ok) seconds = (await answer.json()).seconds;
+    } catch {
+      seconds = left / 1000;
+    }
+    if (seconds <= 0) {
+      leave();
+    } else if (seconds * 1000 <= warning) {
+      if (!dialog.open) dialog.showModal();
+    } else {
+      active = Date.now() + seconds * 1000 - idle;
+      if (dialog.open) dialog.close();
+    }
+  }
+
+  for (const kind of ["keydown", "pointerdown", "wheel", "touchstart"]) {
+    addEventListener(kind, act, { passive: true });
+  }
+  dialog.querySelector("button").addEventListener("click", () => {
+    act();
+    tell();
+  });
+  setInterval(look, Math.min(5_000, idle / 10));
+})();
