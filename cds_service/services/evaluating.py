@@ -12,6 +12,7 @@ import pandas as pd
 from cds_service.context import ProcessContext
 from cds_service.services.evaluation_alerts import watch_chunks
 from cds_service.services.evaluation_chunks import Chunk, cut, fingerprint, settled
+from cds_service.services.evaluation_runs import record_runs
 from cds_service.services.judged_rows import as_answered, judged_rows, versions_of
 from cds_service.services.labelled import labelled
 from cds_service.services.outcomes import OutcomeService
@@ -48,16 +49,20 @@ class _Due:
 class EvaluatingService:
     """Cuts matured assessments into chunks and judges each; again, when it has changed."""
 
-    def __init__(self, context: ProcessContext, *, replicates: int = REPLICATES) -> None:
+    def __init__(
+        self, context: ProcessContext, *, replicates: int = REPLICATES, runs: bool = True
+    ) -> None:
+        """`replicates` draws of patients make an interval; with `runs` MLflow is told."""
         self._context = context
         self._replicates = replicates
+        self._runs = runs
 
     def run(self, *, actor: str, refresh: bool = True) -> str:
         """Judge what is new or has changed; says in a sentence what was done.
 
         Each chunk is kept in a transaction of its own, so that a run that was killed goes on
-        where it was. Versions in shadow score what they have not scored yet first, and `refresh`
-        decides outcomes anew before.
+        where it was; what MLflow has not been told of is told at the end. Versions in shadow score
+        what they have not scored yet first, and `refresh` decides outcomes anew before.
         """
         if refresh:
             OutcomeService(self._context).refresh()
@@ -70,6 +75,8 @@ class EvaluatingService:
                 again += due.revision > 1
         with self._context.engine.begin() as connection:
             watch_chunks(connection, at=self._context.clock())
+        if self._runs:
+            record_runs(self._context)
         chunks = "1 chunk" if judged == 1 else f"{judged} chunks"
         said = f"Judged {chunks}, {again} of them again because something became known later."
         return f"{said} {shadows}"

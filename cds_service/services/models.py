@@ -41,7 +41,7 @@ class ModelService:
         self._engine = engine
         self._settings = settings
         self._clock = clock
-        self._registry = _open_registry(settings)
+        self._registry = open_registry(settings)
 
     def register(
         self,
@@ -356,8 +356,10 @@ class ModelService:
             LOGGER.warning("%s Nothing else depends on it.", error)
 
 
-def _open_registry(settings: Settings) -> Registry:
+def open_registry(settings: Settings) -> Registry:
     """The registry; a file of its own that does not exist yet is made whole or not at all.
+
+    Raises `RegistryError`.
 
     MLflow makes its tables in some seventy steps that SQLite commits one by one. If the first
     start is killed among them, no later one could go on, so they are made under another name.

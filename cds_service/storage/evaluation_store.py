@@ -49,8 +49,8 @@ class EvaluationChunkStore:
             return False
         return True
 
-    def set_run(self, identifier: str, run_id: str) -> None:
-        """Note the MLflow run of a judgement."""
+    def set_run(self, identifier: str, run_id: str | None) -> None:
+        """Note the MLflow run of a judgement; `None`: it is to be told again."""
         self._connection.execute(
             update(EVALUATION_CHUNKS)
             .where(EVALUATION_CHUNKS.c.id == identifier)

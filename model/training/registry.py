@@ -149,6 +149,52 @@ class Registry:
             ]
             self._client.log_batch(run_id, gates)
 
+    def log_chunk(
+        self,
+        version: str,
+        key: str,
+        figures: Mapping[str, float],
+        document: Mapping[str, Any],
+        tags: Mapping[str, str],
+        *,
+        name: str,
+        at: datetime,
+    ) -> str:
+        """Record how a version was judged on a chunk, as a run below its training run.
+
+        `key` tells this judgement from every other: the same again is the same run, completed if
+        it was cut short. `figures` become metrics, `document` (JSON types) a file. A version that
+        is not registered here has a run of its own. Returns its id. Raises `RegistryError`.
+        """
+        with _quiet(f"The evaluation of version {version} cannot be recorded"):
+            from mlflow.entities import Metric as LoggedMetric
+            from mlflow.exceptions import MlflowException
+
+            moment = _milliseconds(at)
+            known = self._client.search_runs(
+                [self._experiment], f"tags.chunk_key = '{key}'", max_results=1
+            )
+            if known:
+                run_id = str(known[0].info.run_id)
+            else:
+                told = dict(tags) | {"chunk_key": key, "judged_version": version}
+                try:
+                    parent = self._client.get_model_version(MODEL_NAME, version).run_id
+                    told["mlflow.parentRunId"] = str(parent)
+                except MlflowException as error:
+                    if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                        raise
+                run = self._client.create_run(
+                    self._experiment, start_time=moment, tags=told, run_name=name
+                )
+                run_id = str(run.info.run_id)
+            logged = [LoggedMetric(name, value, moment, 0) for name, value in figures.items()]
+            for start in range(0, len(logged), 1_000):
+                self._client.log_batch(run_id, logged[start : start + 1_000])
+            self._client.log_dict(run_id, dict(document), "chunk.json")
+            self._client.set_terminated(run_id, end_time=moment)
+        return run_id
+
     def _log(
         self,
         run_id: str,

@@ -30,7 +30,7 @@ PATIENTS = 430
 
 
 def judge(context: ProcessContext) -> str:
-    return EvaluatingService(context, replicates=20).run(actor="test", refresh=False)
+    return EvaluatingService(context, replicates=20, runs=False).run(actor="test", refresh=False)
 
 
 def newest(context: ProcessContext, count: int = 10) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def test_one_long_window_holds_back_those_after_it(context: ProcessContext) -> N
 
 
 def test_a_chunk_that_somebody_else_kept_is_not_kept_twice(context: ProcessContext) -> None:
-    service = EvaluatingService(context, replicates=2)
+    service = EvaluatingService(context, replicates=2, runs=False)
     (due, *_) = service._due()
     result = service._judge(due)
     assert service._keep(due, result, "test")

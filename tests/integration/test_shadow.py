@@ -105,7 +105,7 @@ def test_a_challenger_scores_what_came_after_it_and_is_judged_on_that(
     context: ProcessContext, challenger: tuple[Path, str]
 ) -> None:
     add_challenger(context, challenger, "shadow")
-    said = EvaluatingService(context, replicates=5).run(actor="test", refresh=False)
+    said = EvaluatingService(context, replicates=5, runs=False).run(actor="test", refresh=False)
     assert "version 1 60 scored, version 3 40 scored" in said
     (chunk,) = EvaluatingService(context).newest(5)
     versions = chunk["result"]["versions"]
