@@ -296,6 +296,14 @@ class Settings(BaseSettings):
         description="base64 of 32 bytes, under which patients and assessments are named in "
         "exports. Default: derived from the oldest of CDS_SECRET_KEYS.",
     )
+    history_watch_url: str | None = Field(
+        None,
+        description="Folder, or s3://, abfs:// or gs:// URL, where history files are dropped for "
+        "`cds-service ingest history --watched`.",
+    )
+    history_watch_storage_options: SecretStr | None = Field(
+        None, description="For it what CDS_EXPORT_STORAGE_OPTIONS is for exports."
+    )
 
     schedule: dict[str, str] = Field(
         {},
@@ -399,7 +407,7 @@ class Settings(BaseSettings):
             mail_address(address)
         return given
 
-    @field_validator("export_storage_options")
+    @field_validator("export_storage_options", "history_watch_storage_options")
     @classmethod
     def _json_object(cls, text: SecretStr | None) -> SecretStr | None:
         try:
@@ -418,7 +426,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _locations(self) -> Self:
-        for name in ("export_url",):
+        for name in ("export_url", "history_watch_url"):
             url = getattr(self, name)
             try:
                 if url is not None:

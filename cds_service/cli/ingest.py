@@ -1,12 +1,19 @@
 """`cds-service ingest`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cds_service.cli import hl7_options as hl7
-from cds_service.cli.console import actor, progress
+from cds_service.cli.console import (
+    Columns,
+    TimeColumn,
+    Timezone,
+    actor,
+    parse_columns,
+    progress,
+)
 from cds_service.cli.senders import ClientOption, FHIRServer, sender
 from cds_service.context import ProcessContext
 from cds_service.services.deliveries import Received
@@ -83,6 +90,65 @@ def hl7_files(
     show_received(taken.received)
     if taken.messages and taken.faults.total() == taken.messages:
         raise typer.Exit(1)
+
+
+@app.command("history")
+def history(
+    file: Annotated[
+        Path | None, typer.Argument(help="Delimited text (.txt, .csv, .tsv, also .gz) or Parquet.")
+    ] = None,
+    watched: Annotated[
+        bool, typer.Option("--watched", help="Take what is new in CDS_HISTORY_WATCH_URL.")
+    ] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List the files that were found there so far.")
+    ] = False,
+    column: Columns = None,
+    time_column: TimeColumn = None,
+    timezone: Timezone = None,
+    source: Annotated[str | None, typer.Option(help="Name of the source of the rows.")] = None,
+    label_version: Annotated[
+        str | None,
+        typer.Option(help="Version of the rules that made its categories, if not the present."),
+    ] = None,
+) -> None:
+    """Keep history files to learn from later, without training now; known rows are left out."""
+    # Imported here, so that a serving process never loads what trains.
+    from cds_service.services.history_intake import HistoryIntake
+    from cds_service.services.training import HistoryFile
+    from cds_service.services.watched_history import HistoryWatchService
+
+    if [file is not None, watched, listed].count(True) != 1:
+        raise typer.BadParameter("give a file, or --watched, or --list")
+    columns = parse_columns(column)
+    context = ProcessContext.create(load_settings())
+    check(context.engine)
+    if watched:
+        typer.echo(HistoryWatchService(context).run(actor=actor()))
+    elif listed:
+        _show_watched(HistoryWatchService(context).files())
+    elif file is not None:
+        taken = HistoryIntake(context).take(
+            HistoryFile(file, columns, time_column, timezone, source, label_version),
+            actor=actor(),
+        )
+        typer.echo(taken.report.render_text())
+        typer.echo(f"{taken.rows} rows kept, {taken.known} known already.")
+        if taken.otherwise:
+            typer.echo(f"To {taken.otherwise} of these the file gives another category: not used.")
+
+
+def _show_watched(files: list[dict[str, Any]]) -> None:
+    for one in files:
+        counts = one["report"]
+        said = counts.get("why") or (
+            f"{counts.get('rows_kept', 0)} rows kept, {counts.get('rows_known', 0)} known already"
+        )
+        typer.echo(
+            f"{one['id'][:8]}  {one['seen_at']:%Y-%m-%d %H:%M} UTC  {one['state']}  "
+            f"{one['name']}  {said.replace('_', ' ')}"
+        )
+    typer.echo(f"{len(files)} files.")
 
 
 def show_received(received: Received) -> None:

@@ -67,6 +67,10 @@ class Location:
             raise _cannot("be opened", error) from None
         return cls(url, files, root)
 
+    def below(self, folder: str) -> Self:
+        """A folder of it as a location of its own."""
+        return type(self)(f"{self.url}/{folder}", self._files, f"{self._root}/{folder}")
+
     def write(self, name: str, data: bytes) -> None:
         """Put a file in place. Nobody sees half of it: a folder gets it under another name first,
         object storage shows an object when it is complete. Raises `LocationError`."""

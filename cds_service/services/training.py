@@ -4,23 +4,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
 import pandas as pd
 from sqlalchemy import Engine
 
 from cds_service.context import Clock
-from cds_service.errors import ServiceError
 from cds_service.security.secrecy import Secrecy
 from cds_service.services.code_version import code_version
+from cds_service.services.histories import read_kept, record_history, write_history
 from cds_service.services.models import ModelService
 from cds_service.services.rare_cases import without_rejected
 from cds_service.services.releasing import ModelRuleError
 from cds_service.services.site_terminology import site_terminology
 from cds_service.settings import Settings, read_secret_keys
-from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.rare_case_store import RareCaseStore
 from fhir_mapping.label_versions import LABEL_RULE_VERSION
@@ -201,40 +198,13 @@ class TrainingService:
         self, frame: pd.DataFrame, history: HistoryFile, report: CleaningReport, actor: str
     ) -> str:
         """Store the cleaned rows, each file once, so that `retrain` can learn from them again."""
-        folder = self._settings.data_dir / "history"
-        folder.mkdir(parents=True, exist_ok=True)
-        identifier = str(uuid4())
-        path = folder / f"{identifier}.parquet"
-        frame.to_parquet(path, index=False)
-        content = sha256(path.read_bytes()).hexdigest()
+        written = write_history(
+            self._settings.data_dir / "history",
+            frame,
+            history.label_version or self.label_version,
+        )
         with self._engine.begin() as connection:
-            store = ModelStore(connection)
-            label_version = history.label_version or self.label_version
-            known = store.history_with(content, label_version)
-            if known is not None:
-                path.unlink()
-                return str(known["id"])
-            at = self._clock()
-            store.add_history(
-                {
-                    "id": identifier,
-                    "sha256": content,
-                    "location": str(path.resolve()),
-                    "label_version": label_version,
-                    "rows": len(frame),
-                    "added_at": at,
-                    "report": report.to_dict(),
-                }
-            )
-            AuditStore(connection).add(
-                at=at,
-                actor=actor,
-                action="add-history",
-                object_type="history",
-                object_id=identifier,
-                detail={"rows": len(frame), "sha256": content},
-            )
-        return identifier
+            return record_history(connection, written, report, at=self._clock(), actor=actor)
 
     def history_frame(self, history_id: str, *, any_rules: bool = False) -> pd.DataFrame:
         """Cleaned rows of a history file made by the present label rules, else none (C17).
@@ -247,13 +217,7 @@ class TrainingService:
             row = ModelStore(connection).history(history_id)
         if row["label_version"] != self.label_version and not any_rules:
             return pd.DataFrame()
-        path = Path(row["location"])
-        if not path.is_file() or sha256(path.read_bytes()).hexdigest() != row["sha256"]:
-            raise ServiceError(
-                "The stored history of the champion is missing or was changed; "
-                "train on the original file again."
-            )
-        frame = pd.read_parquet(path)
+        frame = read_kept(row)
         if "rare_code" in frame:
             # Rows kept by earlier versions have ORPHAcodes without their prefix.
             codes = frame["rare_code"].map(lambda cell: SEPARATOR.join(codes_of(cell)) or None)

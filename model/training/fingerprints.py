@@ -59,14 +59,49 @@ def content_sha256(frame: pd.DataFrame) -> str:
     return _of_rows(",".join(names), columns)
 
 
+def row_digests(frame: pd.DataFrame, *, with_category: bool = False) -> NDArray[np.object_]:
+    """SHA-256 of patient, time and inputs of each row, as bytes, (n,); `None` where patient or
+    time is not known: nothing tells such a row from that of somebody else.
+
+    `frame` has columns of cleaned history, its `patient_id` as it came. The same row in two files
+    has the same digest; with `with_category` only if both say the same category.
+    """
+    digests = np.full(len(frame), None, dtype=object)
+    if "patient_id" not in frame or "recorded_at" not in frame:
+        return digests
+    patients = frame["patient_id"].to_numpy(dtype=object, na_value=np.nan)
+    columns = [_texts(patients), _times(frame["recorded_at"])]
+    for name in (*ROW_NAMES, *(("severity",) if with_category else ())):
+        if name in _TEXT:
+            empty = np.full(len(frame), np.nan, dtype=object)
+            given = frame[name].to_numpy(dtype=object, na_value=np.nan) if name in frame else empty
+            columns.append(_texts(given))
+        else:
+            missing = np.full(len(frame), np.nan)
+            columns.append(
+                _numbers(
+                    frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+                    if name in frame
+                    else missing
+                )
+            )
+    known = (frame["patient_id"].notna() & frame["recorded_at"].notna()).to_numpy()
+    hashes = _hashes(columns)
+    for at in np.flatnonzero(known):
+        digests[at] = hashes[at]
+    return digests
+
+
 def _of_rows(title: str, columns: Sequence[NDArray[np.uint8]]) -> str:
     """Hash of the sorted hashes of rows of bytes."""
+    return sha256(b"".join([title.encode(), *sorted(_hashes(columns))])).hexdigest()
+
+
+def _hashes(columns: Sequence[NDArray[np.uint8]]) -> list[bytes]:
+    """The SHA-256 of each row of bytes."""
     rows = np.ascontiguousarray(np.concatenate(columns, axis=1))
     width, whole = rows.shape[1], rows.tobytes()
-    hashes = sorted(
-        sha256(whole[start : start + width]).digest() for start in range(0, len(whole), width)
-    )
-    return sha256(b"".join([title.encode(), *hashes])).hexdigest()
+    return [sha256(whole[start : start + width]).digest() for start in range(0, len(whole), width)]
 
 
 def _texts(values: NDArray[np.object_]) -> NDArray[np.uint8]:

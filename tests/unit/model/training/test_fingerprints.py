@@ -1,9 +1,12 @@
 """Hashes of rows: what they depend on, and that a held-out part rolls forward."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pytest
 
-from model.training.fingerprints import content_sha256, held_out_record
+from model.training.fingerprints import content_sha256, held_out_record, row_digests
 from model.training.splits import HELD_OUT, split
 from tests.support.cohorts import small_cohort
 
@@ -94,3 +97,50 @@ def test_a_column_of_dates_that_is_empty_is_no_other_part() -> None:
     chosen = np.append(split(frame).rows(HELD_OUT), False)
     both = pd.concat([frame, dated], ignore_index=True)
     assert held_out_record(both, chosen, None) == _record(frame)
+
+
+def test_the_same_row_has_the_same_digest_in_another_file(tmp_path: Path) -> None:
+    frame = small_cohort(200, 1, dated=True)
+    mixed = frame.sample(frac=1.0, random_state=3).drop(columns="sex")
+    mixed["sex"] = frame["sex"].astype(object)
+    mixed["exercise_days"] = np.nan
+    mixed.to_parquet(tmp_path / "x.parquet")
+    kept = pd.read_parquet(tmp_path / "x.parquet")
+    first, second = row_digests(frame), row_digests(kept)
+    assert set(first) == set(second)
+    assert len(set(first)) == len(frame)
+    assert first[mixed.index[0]] == second[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("patient_id", "somebody else"),
+        ("recorded_at", pd.Timestamp("2019-01-01", tz="UTC")),
+        ("heart_rate", 77.7),
+        ("sex", None),
+    ],
+)
+def test_another_patient_time_or_input_is_another_row(name: str, value: object) -> None:
+    frame = small_cohort(3, 1, dated=True)
+    changed = frame.copy()
+    changed.loc[1, name] = value
+    same = row_digests(frame) == row_digests(changed)
+    assert list(same) == [True, False, True]
+
+
+def test_a_category_is_part_of_a_row_only_if_asked_for() -> None:
+    frame = small_cohort(3, 1, dated=True)
+    frame["severity"] = "mild"
+    changed = frame.assign(severity=["mild", "acute", "mild"])
+    assert (row_digests(frame) == row_digests(changed)).all()
+    differing = row_digests(frame, with_category=True) == row_digests(changed, with_category=True)
+    assert list(differing) == [True, False, True]
+
+
+def test_rows_without_patient_or_time_are_told_apart_by_nothing() -> None:
+    frame = small_cohort(3, 1, dated=True)
+    frame.loc[0, "patient_id"] = None
+    frame.loc[1, "recorded_at"] = pd.NaT
+    assert [digest is None for digest in row_digests(frame)] == [True, True, False]
+    assert set(row_digests(frame.drop(columns="patient_id"))) == {None}
