@@ -74,7 +74,7 @@ def serving(
     with output.open("wb") as log:
         process = subprocess.Popen(
             _program("serve", faults=faults),
-            env=_environment(folder, CDS_PORT=str(port), **settings),
+            env=environment(folder, CDS_PORT=str(port), **settings),
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -100,7 +100,7 @@ def starting(
     with output.open("wb") as log:
         process = subprocess.Popen(
             _program(*arguments, faults=faults),
-            env=_environment(folder, **settings),
+            env=environment(folder, **settings),
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -121,7 +121,7 @@ def command(
     with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
         ran = subprocess.run(
             _program(*arguments, faults=faults),
-            env=_environment(folder, **settings),
+            env=environment(folder, **settings),
             cwd=ROOT,
             stdout=output,
             stderr=errors,
@@ -140,7 +140,7 @@ def _program(*arguments: str, faults: str = "") -> list[str]:
     return [sys.executable, "-c", code, *arguments]
 
 
-def _environment(folder: Path, **settings: str) -> dict[str, str]:
+def environment(folder: Path, **settings: str) -> dict[str, str]:
     """The environment without the developer's own settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     chosen = {"CDS_DEVELOPMENT": "true", "CDS_DATA_DIR": str(folder)}
