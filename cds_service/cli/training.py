@@ -186,16 +186,20 @@ def _refuse_options(context: typer.Context, names: tuple[str, ...], needs: str) 
             raise typer.BadParameter(f"--{name.replace('_', '-')} needs {needs}")
 
 
-def _on_its_way(*, search: bool, with_report: bool) -> None:
+def _on_its_way(way: str, *, with_report: bool) -> None:
     """Send a challenger on its way, as the schedule does."""
     from cds_service.services.lifecycle import LifecycleService
 
     process = ProcessContext.create(load_settings())
     check(process.engine)
     service = LifecycleService(process)
-    begin = service.search if search else service.refresh
     with progress() as bar:
-        said = begin(actor=actor(), progress=bar, asked=True, with_report=with_report)
+        if way in ("--recalibrate", "--if-asked"):
+            asked = way == "--recalibrate"
+            said = service.recalibrate(actor=actor(), progress=bar, asked=asked)
+        else:
+            begin = service.search if way == "--search" else service.refresh
+            said = begin(actor=actor(), progress=bar, asked=True, with_report=with_report)
     typer.echo(said)
 
 
@@ -238,17 +242,34 @@ def retrain(
         bool,
         typer.Option("--search", help="Compare every kind and tune the best, then into shadow."),
     ] = False,
+    recalibrate: Annotated[
+        bool,
+        typer.Option("--recalibrate", help="Give the champion other priors, then into shadow."),
+    ] = False,
+    if_asked: Annotated[
+        bool,
+        typer.Option(
+            "--if-asked", help="Only what open alerts and new outcomes ask for, then into shadow."
+        ),
+    ] = False,
 ) -> None:
     """Train a challenger on history and confirmed outcomes, and compare it with the champion.
 
     It replaces the champion only if it is shown not to be worse on patients neither learnt from:
-    at once, or with --shadow or --search after a time in shadow and a person's approval.
+    at once, or as the schedule does it after a time in shadow and a person's approval.
     """
-    if shadow or search:
-        if shadow and search:
-            raise typer.BadParameter("--shadow and --search are two ways; say one")
+    ways = {
+        "--shadow": shadow,
+        "--search": search,
+        "--recalibrate": recalibrate,
+        "--if-asked": if_asked,
+    }
+    chosen = [name for name, given in ways.items() if given]
+    if len(chosen) > 1:
+        raise typer.BadParameter(f"{' and '.join(chosen)} are two ways; say one")
+    if chosen:
         _refuse_options(context, OF_RETRAIN, "a comparison at once")
-        _on_its_way(search=search, with_report=with_report)
+        _on_its_way(chosen[0], with_report=with_report)
         return
     from cds_service.services.retraining import RetrainingService
     from model.training.gate_records import gates_as_text

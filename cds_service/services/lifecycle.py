@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
 from cds_service.services.challenger_steps import STAGE_WORDS, ChallengerSteps
-from cds_service.services.comparing import Comparison
+from cds_service.services.comparing import Comparing, Comparison
 from cds_service.services.lifecycle_triggers import (
+    RECALIBRATION,
     REFRESH,
     SEARCH,
     Due,
@@ -25,6 +26,7 @@ from cds_service.services.lifecycle_triggers import (
 )
 from cds_service.services.matured import PairedLoss, matured_outcomes, paired_loss
 from cds_service.services.models import ModelService
+from cds_service.services.recalibrating import Recalibrating
 from cds_service.services.release_watching import ReleaseWatching
 from cds_service.services.releasing import (
     ModelRuleError,
@@ -42,7 +44,7 @@ from cds_service.storage.challenger_store import (
     ChallengerStore,
 )
 from cds_service.storage.session import reading
-from model.errors import ArtefactError, ModelError
+from model.errors import ArtefactError
 from model.evaluation.sequential import MINIMUM_CLUSTERS
 from model.scorer import Scorer
 from model.training.gates import NOT_ENOUGH
@@ -51,6 +53,8 @@ Progress = Callable[[str, float], None]
 SEED: Final = 20_260
 LONGEST_SHADOW: Final = timedelta(days=120)
 """After which a challenger with too few outcomes is given up: four windows of 30 days."""
+SOON: Final = timedelta(days=7)
+"""How long after a challenger was trained the schedule trains no other of its kind."""
 NOTHING: Final = "Nothing to do."
 
 
@@ -64,6 +68,9 @@ class LifecycleService:
         self._retraining = RetrainingService(context)
         self._watching = ReleaseWatching(context, self._models)
         self._steps = ChallengerSteps(context)
+        self._recalibrating = Recalibrating(
+            context, self._training, Comparing(context, self._training)
+        )
 
     # Training
 
@@ -94,6 +101,26 @@ class LifecycleService:
         """Compare every kind of model and tune the best, within `CDS_SEARCH_MINUTES`."""
         return self._train(SEARCH, SEARCH, actor, progress, asked, with_report)
 
+    def recalibrate(
+        self, *, actor: str, progress: Progress | None = None, asked: bool = False
+    ) -> str:
+        """Answer what open alerts and new outcomes ask for: other priors first, else a refresh.
+
+        With `asked` the champion gets other priors in any case. Raises `ServiceError` and
+        `TrainingError` as `refresh` does.
+        """
+        say = progress or _say_nothing
+        if asked:
+            return self._recalibrate("manual", actor, say)
+        with reading(self._context.engine) as connection:
+            found = self.due(connection, self._context.clock())
+        if found is None:
+            return NOTHING
+        if found.kind == RECALIBRATION:
+            return f"{found.reason} {self._recalibrate(found.origin, actor, say)}"
+        said = self.refresh(actor=actor, progress=progress, asked=True, origin=found.origin)
+        return f"{found.reason} {said}"
+
     def due(self, connection: Connection, now: datetime) -> Due | None:
         """What an alert or new outcomes ask for; see `lifecycle_triggers.due`."""
         return due(connection, now, self._context.settings, self._context.terminology.label_version)
@@ -107,7 +134,7 @@ class LifecycleService:
             self._watching.look(actor=actor),
             *(self._leave_shadow(row, actor) for row in self._staged(SHADOW)),
         ]
-        return self._begin_due(actor, [step for step in steps if step is not None])
+        return " ".join(step for step in steps if step is not None) or NOTHING
 
     def approve(self, version: str, *, actor: str, reason: str) -> None:
         """A named person makes a waiting challenger live. Raises `ModelRuleError`."""
@@ -136,6 +163,32 @@ class LifecycleService:
         with reading(self._context.engine) as connection:
             return ChallengerStore(connection).all()
 
+    def _recalibrate(self, origin: str, actor: str, say: Progress) -> str:
+        busy = self._busy(RECALIBRATION, asked=True)
+        if busy is not None:
+            return busy
+        row = self._champion()
+        now = self._context.clock()
+        say("joining outcomes", 0.0)
+        rows = training_rows(self._context, self._training, row, now=now)
+        say("fitting priors", 0.4)
+        version = self._recalibrating.make(
+            row,
+            rows,
+            now,
+            actor=actor,
+            seed=SEED,
+            challenger=_challenger_row(row["version"], RECALIBRATION, origin, now, rows),
+        )
+        say("comparing with the champion", 0.7)
+        return self._judge(version, row, rows, now, RECALIBRATION, actor)
+
+    def _champion(self) -> dict[str, Any]:
+        row = self._models.champion()
+        if row is None:
+            raise ServiceError("There is no champion to compare with: run cds-service train.")
+        return row
+
     def _train(
         self,
         kind: str,
@@ -149,9 +202,7 @@ class LifecycleService:
         busy = self._busy(kind, asked)
         if busy is not None:
             return busy
-        row = self._models.champion()
-        if row is None:
-            raise ServiceError("There is no champion to compare with: run cds-service train.")
+        row = self._champion()
         now = self._context.clock()
         say("joining outcomes", 0.0)
         rows = training_rows(self._context, self._training, row, now=now)
@@ -171,7 +222,7 @@ class LifecycleService:
             else after_minutes(self._context.settings.search_minutes),
         )
         say("comparing with the champion", 0.92)
-        return self._judge(version, row, rows, actor)
+        return self._judge(version, row, rows, now, kind, actor)
 
     def _busy(self, kind: str, asked: bool) -> str | None:
         """Why nothing is trained now: one of a kind at a time, and not twice for one reason."""
@@ -201,18 +252,31 @@ class LifecycleService:
         champion = self._models.champion()
         if champion is None or champion["version"] != row["champion"]:
             return self._steps.give_up(row, "Another version is champion since.", actor)
+        until = datetime.fromisoformat(row["detail"]["data_until"])
         rows = training_rows(
             self._context,
             self._training,
             champion,
-            now=datetime.fromisoformat(row["detail"]["data_until"]),
+            now=until,
             histories=row["detail"]["histories"],
         )
-        return self._judge(row["version"], champion, rows, actor)
+        return self._judge(row["version"], champion, rows, until, row["detail"]["kind"], actor)
 
-    def _judge(self, version: str, champion: dict[str, Any], rows: TrainingRows, actor: str) -> str:
+    def _judge(
+        self,
+        version: str,
+        champion: dict[str, Any],
+        rows: TrainingRows,
+        until: datetime,
+        kind: str,
+        actor: str,
+    ) -> str:
         """The gates, and where the challenger goes from there."""
-        comparison = self._retraining.judge(champion, version, rows, seed=SEED)
+        comparison = (
+            self._recalibrating.judge(champion, version, rows, until, seed=SEED)
+            if kind == RECALIBRATION
+            else self._retraining.judge(champion, version, rows, seed=SEED)
+        )
         at = self._context.clock()
         stage = _after_gates(comparison, self._context.settings.shadow_days)
         reason = comparison.decision.reason
@@ -271,25 +335,6 @@ class LifecycleService:
 
     def _paired(self, old: Scorer, new: Scorer, since: datetime) -> PairedLoss | None:
         return paired_loss(old, new, matured_outcomes(self._context, since=since))
-
-    def _begin_due(self, actor: str, steps: list[str]) -> str:
-        """Train what an alert or new outcomes ask for, as the last thing."""
-        with reading(self._context.engine) as connection:
-            found = self.due(connection, self._context.clock())
-        if found is not None:
-            try:
-                done = self._begin(found, actor)
-            except (ModelError, ServiceError) as error:
-                done = f"Nothing was trained: {error}"
-            steps.append(f"{found.reason} {done}")
-        return " ".join(steps) or NOTHING
-
-    def _begin(self, found: Due, actor: str) -> str:
-        return self.refresh(actor=actor, origin=found.origin)
-
-
-SOON: Final = timedelta(days=7)
-"""How long after a challenger was trained the schedule trains none."""
 
 
 def _challenger_row(

@@ -51,9 +51,12 @@ class Split:
 
 def part_of(patient_key: str) -> str:
     """The part of a patient, by `RULE`: no list of patients is needed to find it again."""
-    digest = hashlib.sha256(patient_key.encode()).digest()
-    fraction = int.from_bytes(digest[:8]) / 2**64
-    return PARTS[int(np.searchsorted(_EDGES, fraction, side="right"))]
+    return PARTS[int(np.searchsorted(_EDGES, fraction_of(patient_key), side="right"))]
+
+
+def fraction_of(patient_key: str) -> float:
+    """Where the hash of a patient lies between 0 and 1, the same for ever."""
+    return int.from_bytes(hashlib.sha256(patient_key.encode()).digest()[:8]) / 2**64
 
 
 def patient_keys(frame: pd.DataFrame) -> NDArray[np.object_]:

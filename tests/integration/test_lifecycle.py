@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Table, select
 
 from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
 from cds_service.services.alerts import Finding, raise_alert
 from cds_service.services.lifecycle import NOTHING, LifecycleService
 from cds_service.services.lifecycle_triggers import due
@@ -22,6 +23,7 @@ from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.challenger_store import ChallengerStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.tables import AUDIT_EVENTS, CHALLENGERS, EVALUATIONS, RELEASE_WATCHES
+from model.severity import Severity
 from model.training.run import DataDescription, train
 from tests.support.artefacts import small_settings
 from tests.support.cohorts import small_cohort
@@ -442,11 +444,49 @@ def test_enough_new_outcomes_ask_for_a_refresh(quiet: ProcessContext) -> None:
     assert asked(quiet, SEEN) is None
 
 
-def test_what_is_due_is_trained_and_a_failure_is_said(quiet: ProcessContext) -> None:
+def test_what_is_asked_for_is_trained(quiet: ProcessContext) -> None:
+    service = LifecycleService(quiet)
+    assert service.recalibrate(actor="schedule") == NOTHING
     alert(quiet, "loss_rise", SEEN)
-    said = advance(quiet)
-    assert said.startswith("An alert of 2026-03-01 is open: loss rise. Nothing was trained: ")
-    assert "nothing to learn from" in said
+    assert advance(quiet) == NOTHING  # It takes long, and is a job of its own.
+    with pytest.raises(ServiceError, match="nothing to learn from"):
+        service.recalibrate(actor="schedule")
+    with pytest.raises(ServiceError, match="nothing to learn from"):
+        service.recalibrate(actor="dr", asked=True)
+
+
+def test_a_shift_of_prevalence_is_answered_by_other_priors(
+    context: ProcessContext, artefacts: Artefacts
+) -> None:
+    add(context, "0", artefacts["good"])
+    models(context).promote("0", actor="test", reason="first")
+    cohort = small_cohort(6_000, 12)
+    counts = {"not-ill": 700, "mild": 60, "acute": 180, "chronic": 200, "terminal": 60}
+    today = pd.concat([cohort[cohort["severity"] == k].head(n) for k, n in counts.items()])
+    seen(
+        context,
+        today.sample(frac=1.0, random_state=1),
+        start=SEEN + timedelta(hours=1),
+        every=timedelta(minutes=15),
+        prefix="s",
+        version="0",
+    )
+    alert(context, "prevalence_shift", SEEN + timedelta(days=40))
+    set_time(context, SEEN + timedelta(days=50))
+    said = LifecycleService(context).recalibrate(actor="schedule")
+    assert said.startswith("An alert of 2026-04-10 is open: prevalence shift. Version 1 is in")
+    row = stage(context)
+    assert (row["origin"], row["detail"]["kind"]) == ("alert", "recalibration")
+    made = ModelService.load(models(context).version("1"))
+    before = ModelService.load(models(context).version("0"))
+    assert made.facts.base_rates[Severity.NOT_ILL] == pytest.approx(7 / 12, abs=0.06)
+    assert made.artefact.estimator.kind == before.artefact.estimator.kind
+    # Judged on patients that nothing was fitted to: 55 of 100.
+    (judged,) = rows(context, EVALUATIONS)
+    assert 0.45 < judged["result"]["rows"] / 1_200 < 0.65
+    # The alert is answered, and not a second time.
+    assert LifecycleService(context).recalibrate(actor="schedule") == NOTHING
+    assert "on its way already" in LifecycleService(context).recalibrate(actor="x", asked=True)
 
 
 def test_rows_before_the_window_are_left_out(quiet: ProcessContext) -> None:
