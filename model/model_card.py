@@ -46,12 +46,14 @@ def card_facts(
     documents: Documents,
     evaluation: Mapping[str, Any] | None,
     study: Mapping[str, Any] | None = None,
+    chunk: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything a model card states, as JSON types.
 
     `evaluation` is the newest stored result of `evaluate` for this version with its time under
-    `at`, `study` what the report of the version found on its held-out part; either may be `None`.
-    Raises `KeyError` if an artefact lacks what every artefact has.
+    `at`, `study` what the report of the version found on its held-out part, `chunk` the newest
+    chunk of matured assessments it was judged on; each may be `None`. Raises
+    `KeyError` if an artefact lacks what every artefact has.
     """
     attributes, features = documents["attributes"], documents["features"]
     classes: list[str] = list(features["classes"])
@@ -96,6 +98,7 @@ def card_facts(
         "held_out": _figures(documents["metrics"]["held_out"]),
         "groups": None if study is None else _groups(study),
         "local": None if evaluation is None else _local(evaluation),
+        "local_groups": None if chunk is None else _local_groups(chunk, registered.version),
     }
 
 
@@ -243,6 +246,34 @@ def _groups(study: Mapping[str, Any]) -> dict[str, Any]:
                 **{name: _interval(one[name]) for name in GROUP_FIGURES},
             }
             for one in study["cohorts"]
+            if one["cohort"] in ("sex", "age")
+        ],
+    }
+
+
+def _local_groups(chunk: Mapping[str, Any], version: str) -> dict[str, Any] | None:
+    """The same of this site, on the newest chunk that the version was judged on.
+
+    Totals are rounded: a chunk is judged again with every late outcome, and two exact counts would
+    show what that one was.
+    """
+    judged = chunk["result"]["versions"][version]
+    if judged["focus"] is None:
+        return None
+    return {
+        "from": chunk["started_at"].isoformat(),
+        "until": chunk["ended_at"].isoformat(),
+        "assessments": rounded(chunk["rows"]),
+        "verified": round(chunk["verified"] / chunk["rows"], 2) if chunk["rows"] else None,
+        "category": judged["focus"],
+        "figures": [
+            {
+                "cohort": one["cohort"],
+                "level": one["level"],
+                "rows": rounded(one["rows"]),
+                **{name: _interval(one[name]) for name in GROUP_FIGURES},
+            }
+            for one in judged["cohorts"]
             if one["cohort"] in ("sex", "age")
         ],
     }

@@ -24,7 +24,7 @@ from cds_service.storage.session import reading
 from cds_service.storage.shadow_store import SCORE_COLUMNS, ShadowStore
 from model.artefact import documents
 from model.errors import ModelError
-from model.evaluation.chunk_figures import judge
+from model.evaluation.chunk_figures import feedback_shares, judge
 from model.evaluation.judged_rows import JudgedRows, verified_shares
 from model.evaluation.prevalence_shift import prevalence_shift
 from model.evaluation.study_rows import Draws
@@ -135,6 +135,7 @@ class EvaluatingService:
             "verified": int(due.rows["verified"].sum()) if len(due.rows) else 0,
             "champion": self._champion(),
             "verification": verified_shares(as_answered(due.rows)) if len(due.rows) else [],
+            "feedback": feedback_shares(due.rows) if len(due.rows) else [],
             "versions": versions,
         }
 

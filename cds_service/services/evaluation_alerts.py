@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from cds_service.services.alerts import Finding, cause_passed, raise_alert
 from cds_service.storage.alert_store import AlertStore
-from cds_service.storage.evaluation_store import EvaluationChunkStore
+from cds_service.storage.evaluation_store import LOOKED_AT, EvaluationChunkStore
 from cds_service.storage.model_store import ModelStore
 from model.evaluation.loss_rise import LossRise, loss_rise
 from model.evaluation.prevalence_shift import MARGIN
@@ -20,8 +20,6 @@ PREVALENCE_SHIFT = "prevalence_shift"
 LOSS_RISE = "loss_rise"
 RUNNING = 2
 """Chunks in a row that must show it."""
-_LOOKED_AT = 12
-"""Newest chunks among which those of the live version are looked for."""
 
 
 def watch_chunks(connection: Connection, *, at: datetime) -> None:
@@ -39,7 +37,7 @@ def watch_chunks(connection: Connection, *, at: datetime) -> None:
     # A simulated cohort says neither how common categories are nor what loss to expect.
     if champion["simulated"]:
         return
-    newest = EvaluationChunkStore(connection).newest(_LOOKED_AT)
+    newest = EvaluationChunkStore(connection).newest(LOOKED_AT)
     figures = [
         chunk["result"]["versions"][version]
         for chunk in newest

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from cds_service.context import Clock
 from cds_service.errors import NotFoundError, ServiceError
 from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.evaluation_store import EvaluationChunkStore
 from cds_service.storage.model_card_store import ModelCardStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
@@ -95,6 +96,7 @@ class ModelCardService:
                 None,
             )
             newest = ModelCardStore(connection).newest(row["version"])
+            chunk = EvaluationChunkStore(connection).newest_of(row["version"])
         written: dict[str, dict[Language, Written]] = {}
         for (attribute, language), entry in newest.items():
             for known in LANGUAGES:
@@ -103,7 +105,7 @@ class ModelCardService:
                     written.setdefault(attribute, {})[known] = text
         try:
             content = documents(Path(row["location"]), row["checksum"])
-            facts = card_facts(registered, content, evaluation, self._study(row["version"]))
+            facts = card_facts(registered, content, evaluation, self._study(row["version"]), chunk)
         except (ArtefactError, OSError, KeyError, TypeError, ValueError) as error:
             raise UnreadableCardError(
                 f"The files of model version {row['version']} are missing or were changed."

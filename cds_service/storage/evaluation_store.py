@@ -8,6 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from cds_service.storage.tables import EVALUATION_CHUNKS
 
+LOOKED_AT = 12
+"""Newest chunks among which that of a version is looked for."""
 _STANDING = (
     EVALUATION_CHUNKS.c.id,
     EVALUATION_CHUNKS.c.number,
@@ -33,6 +35,13 @@ class EvaluationChunkStore:
         """The last `count` chunks as they stand, whole, the newest first."""
         query = _newest(select(EVALUATION_CHUNKS)).order_by(EVALUATION_CHUNKS.c.number.desc())
         return [dict(row._mapping) for row in self._connection.execute(query.limit(count))]
+
+    def newest_of(self, version: str) -> dict[str, Any] | None:
+        """The last of the `LOOKED_AT` newest chunks in which a version was judged."""
+        for chunk in self.newest(LOOKED_AT):
+            if version in chunk["result"]["versions"]:
+                return chunk
+        return None
 
     def without_run(self) -> list[dict[str, Any]]:
         """Chunks as they stand that MLflow does not know yet, oldest first."""

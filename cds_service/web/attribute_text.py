@@ -52,7 +52,7 @@ def texts(facts: Facts, words: Words) -> dict[str, list[str]]:
         ],
         "validity-monitoring": [say("says.validity-monitoring")],
         "local-validity": [_local(facts["local"], words)],
-        "local-fairness": [say("says.not_measured")],
+        "local-fairness": [_local_fairness(facts["local_groups"], words)],
         "update-process": [say("says.update-process")],
     }
 
@@ -111,6 +111,17 @@ def _validity(
         log_loss=words.interval(figure(records, "log_loss")),
         constant=words.interval(figure(records, "log_loss_of_frequencies")),
         auroc=words.interval(figure(records, "auroc", Severity.ACUTE.value)),
+    )
+
+
+def _local_fairness(groups: Mapping[str, Any] | None, words: Words) -> str:
+    if groups is None:
+        return words.say("says.local-fairness.none")
+    return words.say(
+        "says.local-fairness",
+        begin=words.day(groups["from"]),
+        end=words.day(groups["until"]),
+        share=words.percent(groups["verified"]),
     )
 
 

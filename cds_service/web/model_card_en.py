@@ -179,6 +179,10 @@ ENGLISH: dict[str, str] = {
         "Of {date}: about {n} assessments with a later outcome; {share} without one. Truth is "
         "selected: only some patients get diagnoses, and cards may change who does."
     ),
+    "local.groups": (
+        "By sex and age: the newest chunk of about {n} assessments whose outcomes are in, {begin} "
+        "to {end}."
+    ),
     "local.none": "No evaluation on outcomes of this site is stored yet.",
     # Attributes.
     "attributes.lead": (
@@ -320,6 +324,11 @@ ENGLISH: dict[str, str] = {
     ),
     "says.local-validity.few": "On {date} there were too few outcomes of this site for figures.",
     "says.local-validity.none": "No evaluation on outcomes of this site is stored yet.",
+    "says.local-fairness": (
+        "Ranking, sensitivity and calibration by sex and age, on assessments of this site from "
+        "{begin} to {end}, {share} of them with an outcome, stand under Figures from this site."
+    ),
+    "says.local-fairness.none": "No chunk of assessments of this site has been judged yet.",
     "says.update-process": (
         "A new version is trained on history and confirmed outcomes (cds-service retrain). It "
         "replaces this one by itself only if it is shown not to be worse on patients neither has "

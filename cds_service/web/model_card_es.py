@@ -179,6 +179,10 @@ SPANISH: dict[str, str] = {
         "está seleccionada: solo algunos pacientes reciben diagnósticos y las tarjetas pueden "
         "cambiar quiénes."
     ),
+    "local.groups": (
+        "Por sexo y edad: el último bloque de unas {n} evaluaciones con los desenlaces completos, "
+        "del {begin} al {end}."
+    ),
     "local.none": "Aún no hay ninguna evaluación con desenlaces de este centro.",
     # Atributos.
     "attributes.lead": (
@@ -328,6 +332,12 @@ SPANISH: dict[str, str] = {
         "El {date} había muy pocos desenlaces de este centro para dar cifras."
     ),
     "says.local-validity.none": "Aún no hay ninguna evaluación con desenlaces de este centro.",
+    "says.local-fairness": (
+        "La ordenación, la sensibilidad y la calibración por sexo y edad, en evaluaciones de este "
+        "centro del {begin} al {end}, {share} de ellas con desenlace, están en Cifras de este "
+        "centro."
+    ),
+    "says.local-fairness.none": "Aún no se ha juzgado ningún bloque de evaluaciones del centro.",
     "says.update-process": (
         "Una versión nueva se entrena con datos históricos y desenlaces confirmados (cds-service "
         "retrain). Sustituye a esta por sí sola únicamente si se demuestra que no es peor en "

@@ -178,6 +178,11 @@ def _groups(facts: Facts, words: Words) -> Section:
     say, groups = words.say, facts["groups"]
     if groups is None:
         return Section("groups", say("groups"), [say("says.not_measured")])
+    return Section("groups", say("groups"), [say("groups.lead")], tables=[_by_group(groups, words)])
+
+
+def _by_group(groups: Facts, words: Words) -> Table:
+    say = words.say
     rows = [
         [
             _level(one["cohort"], one["level"], words),
@@ -187,11 +192,8 @@ def _groups(facts: Facts, words: Words) -> Section:
         for one in groups["figures"]
     ]
     head = [say("group"), say("rests_on"), *(say(f"metric.{name}") for name in GROUP_FIGURES)]
-    category = words.category(groups["category"])
-    caption = say("groups.caption", category=category)
-    return Section(
-        "groups", say("groups"), [say("groups.lead")], tables=[Table(caption, head, rows)]
-    )
+    caption = say("groups.caption", category=words.category(groups["category"]))
+    return Table(caption, head, rows)
 
 
 def _level(cohort: str, level: str, words: Words) -> str:
@@ -261,7 +263,18 @@ def _local(facts: Facts, words: Words) -> Section:
         few = say("says.local-validity.few", date=words.day(local["at"]))
         return Section("local", say("local"), [lead, few])
     tables = _figures(local["figures"], facts["population"]["categories"], words)
-    return Section("local", say("local"), [lead], tables=tables)
+    paragraphs, groups = [lead], facts["local_groups"]
+    if groups is not None:
+        tables.append(_by_group(groups, words))
+        paragraphs.append(
+            say(
+                "local.groups",
+                n=words.about(groups["assessments"]),
+                begin=words.day(groups["from"]),
+                end=words.day(groups["until"]),
+            )
+        )
+    return Section("local", say("local"), paragraphs, tables=tables)
 
 
 def _inputs(facts: Facts, words: Words) -> Section:

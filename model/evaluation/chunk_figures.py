@@ -23,11 +23,12 @@ def judge(rows: JudgedRows, draws: Draws) -> dict[str, Any]:
     `metrics` are those of the model report (`model.evaluation.report.as_records`), `calibration`
     slope, level and observed/expected by category, `weighted` what they would be had all been
     verified (`model.evaluation.verification`), `cohorts` the figures by sex, age and rarity,
-    `apart` those of the assessments that cards may have changed (C18). Groups of few people have
-    none.
+    `apart` those of the assessments that cards may have changed (C18), both about the category
+    `focus`. Groups of few people have none.
     """
     known = rows.only(rows.verified)
     found: dict[str, Any] = {
+        "focus": None,
         "scored": len(rows.outcome),
         "with_outcome": len(known.outcome),
         "metrics": [],
@@ -56,6 +57,7 @@ def judge(rows: JudgedRows, draws: Draws) -> dict[str, Any]:
         seed=draws.seed,
     )
     study = _study_rows(known)
+    found["focus"] = known.classes[study.focus].value
     found["metrics"] = as_records(metrics)
     found["calibration"] = [
         {
@@ -115,3 +117,25 @@ def _marks(frame: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     for name in ("card_shown", "accepted", "prompted"):
         yield name, frame[name].to_numpy(dtype=bool)
     yield "reviewed", frame["author"].notna().to_numpy(dtype=bool)
+
+
+def feedback_shares(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """What clinicians did with the cards of a chunk, over all and by indicator.
+
+    One record an indicator (`all` first): `cards` shown, and the shares of them that were taken
+    up (`accepted`) and `overridden`. Few cards have neither count nor shares.
+    """
+    cards = frame[frame["card_shown"].to_numpy(dtype=bool)]
+    found: list[dict[str, Any]] = []
+    for indicator in ("all", *sorted(set(cards["indicator"].dropna()))):
+        some = cards if indicator == "all" else cards[cards["indicator"] == indicator]
+        count = shown(len(some))
+        found.append(
+            {
+                "indicator": indicator,
+                "cards": count,
+                "accepted": float(some["accepted"].mean()) if count else None,
+                "overridden": float(some["overridden"].mean()) if count else None,
+            }
+        )
+    return found

@@ -11,6 +11,8 @@ from sqlalchemy import insert, select, update
 
 from cds_service.context import ProcessContext
 from cds_service.services.evaluating import EvaluatingService
+from cds_service.services.model_cards import ModelCardService
+from cds_service.services.monitoring import MonitoringService
 from cds_service.storage.evaluation_store import EvaluationChunkStore
 from cds_service.storage.session import reading
 from cds_service.storage.tables import (
@@ -21,6 +23,10 @@ from cds_service.storage.tables import (
     FEEDBACK,
     OUTCOMES,
 )
+from cds_service.web.attribute_text import texts
+from cds_service.web.model_card_page import sections
+from cds_service.web.words import Words
+from hooks.wording import LANGUAGES
 from tests.support.matured import cohort, outcome_row, store_matured
 from tests.support.service import new_context, release
 from tests.support.stored import SEEN, joined, rows, set_time
@@ -75,6 +81,51 @@ def test_matured_assessments_are_judged_once(context: ProcessContext) -> None:
     with reading(context.engine) as connection:
         actions = connection.execute(select(AUDIT_EVENTS.c.action)).scalars().all()
     assert actions.count("evaluate-chunk") == 2
+
+
+def test_the_model_card_shows_the_groups_of_the_newest_chunk(context: ProcessContext) -> None:
+    cards = ModelCardService(context.engine, context.clock, context.settings.data_dir)
+    facts = cards.card("1").facts
+    assert facts["local_groups"] is None
+    assert texts(facts, Words("en"))["local-fairness"] == [
+        "No chunk of assessments of this site has been judged yet."
+    ]
+    judge(context)
+    MonitoringService(context).evaluate(actor="test")
+    card = cards.card("1")
+    groups = card.facts["local_groups"]
+    assert groups["from"] == newest(context)[0]["started_at"].isoformat()
+    assert {"female", "male"} <= {one["level"] for one in groups["figures"]}
+    (said,) = texts(card.facts, Words("en"))["local-fairness"]
+    assert said.startswith("Ranking, sensitivity and calibration by sex and age, on assessments of")
+    assert "67.0 % of them with an outcome" in said
+    (dicho,) = texts(card.facts, Words("es"))["local-fairness"]
+    assert "con desenlace, están en Cifras de este centro" in dicho
+    for language in LANGUAGES:
+        (local,) = (one for one in sections(card, Words(language)) if one.id == "local")
+        assert len(local.tables) == 3
+        assert local.tables[-1].rows
+
+
+def test_killed_between_chunks_the_rest_is_judged(
+    context: ProcessContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = EvaluationChunkStore.add
+    seen: list[int] = []
+
+    def killed(self: EvaluationChunkStore, chunk: dict[str, Any]) -> bool:
+        seen.append(chunk["number"])
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return add(self, chunk)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EvaluationChunkStore, "add", killed)
+        with pytest.raises(KeyboardInterrupt):
+            judge(context)
+    assert [chunk["number"] for chunk in newest(context)] == [1]
+    assert judge(context).startswith("Judged 1 chunk, 0 of them again")
+    assert [(one["number"], one["revision"]) for one in newest(context)] == [(2, 1), (1, 1)]
 
 
 def test_a_late_outcome_opens_its_chunk_again(context: ProcessContext) -> None:

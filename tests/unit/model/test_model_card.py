@@ -139,6 +139,39 @@ def test_a_rare_disease_is_named_where_enough_rows_have_it(kept: dict[str, Any])
     }
 
 
+def test_groups_of_this_site_are_those_of_the_newest_chunk(kept: dict[str, Any]) -> None:
+    value = {"value": 0.8, "lower": 0.7, "upper": 0.9, "n": 41}
+    figures = {"auroc": value, "recall": None, "observed_to_expected": value}
+    judged = {
+        "focus": "acute",
+        "cohorts": [
+            {"cohort": "sex", "level": "female", "rows": 161} | figures,
+            {"cohort": "disease", "level": "rare", "rows": 12} | figures,
+        ],
+    }
+    chunk = {
+        **{"started_at": datetime(2026, 1, 1, tzinfo=UTC), "rows": 503, "verified": 331},
+        **{"ended_at": datetime(2026, 2, 1, tzinfo=UTC), "result": {"versions": {"7": judged}}},
+    }
+    groups = card_facts(REGISTERED, kept, None, chunk=chunk)["local_groups"]
+
+    assert (groups["assessments"], groups["verified"]) == (500, 0.66)
+    # One that is judged again with one outcome more must not show which it was.
+    assert groups["figures"] == [
+        {
+            "cohort": "sex",
+            "level": "female",
+            "rows": 150,
+            "auroc": {"value": 0.8, "lower": 0.7, "upper": 0.9},
+            "recall": None,
+            "observed_to_expected": {"value": 0.8, "lower": 0.7, "upper": 0.9},
+        }
+    ]
+    judged["focus"] = None
+    assert card_facts(REGISTERED, kept, None, chunk=chunk)["local_groups"] is None
+    assert card_facts(REGISTERED, kept, None)["local_groups"] is None
+
+
 def test_names_of_files_stay_out(kept: dict[str, Any]) -> None:
     kept["attributes"] |= {
         "sources": {"ana_gil_1959.csv": "ab" * 32},
