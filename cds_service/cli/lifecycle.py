@@ -1,5 +1,6 @@
-"""`cds-service models advance`, `challengers`, `approve` and `withdraw`."""
+"""`cds-service models advance`, `challengers`, `approve`, `withdraw` and `digest`."""
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,3 +70,16 @@ def withdraw(
     """Take a challenger off its way; the champion stays."""
     _service().withdraw(version, actor=actor(), reason=reason)
     typer.echo(f"Model version {version} is withdrawn.")
+
+
+def digest(
+    version: Annotated[
+        str | None, typer.Argument(help="Version; the newest promotion by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """What changed when a version took the place of another."""
+    from cds_service.services.digests import digest_text
+
+    found = _service().digest(version)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else digest_text(found))

@@ -15,6 +15,7 @@ from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
 from cds_service.services.challenger_steps import STAGE_WORDS, ChallengerSteps
 from cds_service.services.comparing import Comparing, Comparison
+from cds_service.services.digests import DigestService
 from cds_service.services.lifecycle_triggers import (
     RECALIBRATION,
     REFRESH,
@@ -26,6 +27,7 @@ from cds_service.services.lifecycle_triggers import (
 )
 from cds_service.services.matured import PairedLoss, matured_outcomes, paired_loss
 from cds_service.services.models import ModelService
+from cds_service.services.planned_promotion import PlannedPromotion
 from cds_service.services.recalibrating import Recalibrating
 from cds_service.services.release_watching import ReleaseWatching
 from cds_service.services.releasing import (
@@ -68,6 +70,8 @@ class LifecycleService:
         self._retraining = RetrainingService(context)
         self._watching = ReleaseWatching(context, self._models)
         self._steps = ChallengerSteps(context)
+        self._plans = PlannedPromotion(context, self._models)
+        self._digests = DigestService(context, self._models)
         self._recalibrating = Recalibrating(
             context, self._training, Comparing(context, self._training)
         )
@@ -133,7 +137,9 @@ class LifecycleService:
             *(self._resume(row, actor) for row in self._staged(GATE)),
             self._watching.look(actor=actor),
             *(self._leave_shadow(row, actor) for row in self._staged(SHADOW)),
+            self._plans.promote(actor=actor),
         ]
+        self._digests.missing()
         return " ".join(step for step in steps if step is not None) or NOTHING
 
     def approve(self, version: str, *, actor: str, reason: str) -> None:
@@ -157,6 +163,10 @@ class LifecycleService:
                 raise ModelRuleError(
                     f"Version {version} is at the end of its way: it is {row['stage']}."
                 )
+
+    def digest(self, version: str | None = None) -> dict[str, Any]:
+        """What changed with a promotion, by default the newest. Raises `ServiceError`."""
+        return self._digests.of(version)
 
     def challengers(self) -> list[dict[str, Any]]:
         """Every challenger, oldest first."""

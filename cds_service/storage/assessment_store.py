@@ -134,6 +134,16 @@ class AssessmentStore:
             query = query.where(ASSESSMENTS.c.prediction_time >= since)
         return {row.suppressed: row.n for row in self._connection.execute(query)}
 
+    def newest_features(self, limit: int) -> list[dict[str, Any]]:
+        """Feature rows of the newest scored assessments."""
+        query = (
+            select(ASSESSMENTS.c.features)
+            .where(ASSESSMENTS.c.situation == "scored")
+            .order_by(ASSESSMENTS.c.prediction_time.desc(), ASSESSMENTS.c.id)
+            .limit(limit)
+        )
+        return list(self._connection.execute(query).scalars())
+
     def situations(self, model_version: str, since: datetime) -> dict[str, int]:
         """How many assessments of a version there are of each situation, from `since` on."""
         query = (
