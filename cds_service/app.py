@@ -33,6 +33,7 @@ from cds_service.routes import (
 from cds_service.routes.dependencies import answer
 from cds_service.routes.problems import problem_page, wants_page
 from cds_service.services.authentication import Authenticator
+from cds_service.services.openid_sign_in import OpenIDSignIn
 from cds_service.services.outcome_puller import OutcomePuller
 from cds_service.services.sign_in import SignIn
 from cds_service.storage import session
@@ -78,6 +79,8 @@ def create_app(context: ProcessContext) -> FastAPI:
         yield
         puller.stop()
         fhir_servers.close()
+        if openid is not None:
+            openid.close()
         context.directory.stop()
         context.champion.stop()
         context.engine.dispose()
@@ -94,6 +97,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.state.context = context
     app.state.authenticator = Authenticator(context)
     app.state.sign_in = SignIn(context)
+    app.state.openid_sign_in = openid = OpenIDSignIn.of(context)
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HookError, _hook_error)
     app.add_exception_handler(MappingError, _mapping_error)

@@ -19,6 +19,7 @@ from cds_service.alert_settings import mail_address, quiet_hours, webhook_key
 from cds_service.errors import ConfigurationError
 from cds_service.location_urls import location_url
 from cds_service.periods import DEFAULT_PERIODS, parse_period, parse_time
+from cds_service.security.permissions import Role
 from cds_service.security.pseudonyms import export_key
 from fhir_mapping.addresses import read_url
 
@@ -356,6 +357,28 @@ class Settings(BaseSettings):
         parse_time(text)
         return text
 
+    oidc_issuer: str | None = Field(
+        None,
+        description="OpenID Connect provider that people sign in with, exactly as it names itself; "
+        "without one there are local accounts.",
+    )
+    oidc_client_id: str | None = Field(None, description="What the provider calls this service.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Secret agreed with the provider; without one PKCE alone protects."
+    )
+    oidc_scopes: tuple[str, ...] = Field(
+        ("profile",), description="JSON list of the scopes that are asked for beside openid."
+    )
+    oidc_roles_claim: str = Field(
+        "roles",
+        description="Claim of the ID token, or of userinfo, that gives the roles; a path with dots "
+        "leads inside (realm_access.roles).",
+    )
+    oidc_roles: dict[str, Role] = Field(
+        {},
+        description="JSON object: value of that claim to role here (clinician, reviewer, "
+        "administrator); whoever has none of them is not let in.",
+    )
     session_minutes: float = Field(
         15,
         gt=0,
@@ -457,6 +480,18 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _provider(self) -> Self:
+        if self.oidc_issuer is None:
+            return self
+        if read_url(self.oidc_issuer, allow_private=self.development) is None:
+            raise ValueError(
+                "CDS_OIDC_ISSUER must be an absolute https URL (http is for development)"
+            )
+        if self.oidc_client_id is None or not self.oidc_roles:
+            raise ValueError("CDS_OIDC_ISSUER needs CDS_OIDC_CLIENT_ID and CDS_OIDC_ROLES")
+        return self
+
+    @model_validator(mode="after")
     def _safe(self) -> Self:
         if self.development and not self.development_any_host and not is_loopback(self.host):
             raise ValueError(
@@ -523,12 +558,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except ValueError:
         # pydantic-settings could not read a list; its message would repeat the value.
         raise ConfigurationError(
-            "CDS_CORS_ORIGINS, CDS_ALLOWED_FHIR_SERVERS and CDS_ORPHADATA_RELATIONS must be JSON "
-            'lists, like ["https://ehr.example"], and CDS_ICD10_VARIANTS and CDS_SCHEDULE JSON '
-            "objects"
-            "CDS_CORS_ORIGINS, CDS_ALLOWED_FHIR_SERVERS, CDS_ALERT_EMAIL_TO and "
+            "CDS_CORS_ORIGINS, CDS_ALLOWED_FHIR_SERVERS, CDS_ALERT_EMAIL_TO, CDS_OIDC_SCOPES and "
             'CDS_ORPHADATA_RELATIONS must be JSON lists, like ["https://ehr.example"], and '
-            "CDS_ICD10_VARIANTS a JSON object"
+            "CDS_ICD10_VARIANTS, CDS_OIDC_ROLES and CDS_SCHEDULE JSON objects"
         ) from None
 
 

@@ -36,6 +36,8 @@ def add(name: Name, role: Roles) -> None:
     service = _service()
     kept = service.add(name, role, _password(), actor=actor())
     typer.echo(f"{kept} is added: {_listed(role)}.")
+    if load_settings().oidc_issuer is not None:
+        typer.echo("CDS_OIDC_ISSUER is set: people sign in there, and local accounts are not used.")
 
 
 @app.command("list")

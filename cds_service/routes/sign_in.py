@@ -10,7 +10,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from cds_service.context import ProcessContext
-from cds_service.errors import BusyError, SignInRefusedError, TooManyAttemptsError
+from cds_service.errors import (
+    BusyError,
+    NotFoundError,
+    SignInRefusedError,
+    TooManyAttemptsError,
+)
 from cds_service.routes.dependencies import answer, process
 from cds_service.routes.people import (
     Form,
@@ -24,7 +29,9 @@ from cds_service.routes.people import (
     signed_in,
     speaking,
 )
+from cds_service.security.openid import ProviderAwayError, ProviderRefusedError
 from cds_service.security.people import Person
+from cds_service.services.openid_sign_in import CALLBACK, LASTS, NoRoleError, OpenIDSignIn
 from cds_service.services.sessions import LONGEST, Sessions
 from cds_service.services.sign_in import SignIn
 from cds_service.web import sign_in_en, sign_in_es
@@ -37,6 +44,8 @@ Process = Annotated[ProcessContext, Depends(process)]
 Speaking = Annotated[Words, Depends(speaking(WORDS))]
 FORM_COOKIE = "cds_form"
 """Ties the sign-in form to the browser it was shown in: there is no session yet."""
+PROVIDER_COOKIE = "cds_provider"
+"""What is checked when somebody comes back from the provider, encrypted."""
 _NEXT = re.compile(r"/(?![/\\])[!-~]{0,500}")
 _LONG = 3600
 """Seconds from which on waiting is no advice."""
@@ -57,7 +66,7 @@ async def sign_in_page(
 ) -> Response:
     """Name and password of a local account."""
     said = words.say(told) if told in ("idle", "out") else None
-    return _page(request, context, words, next_path(next), said)
+    return _page(request, context, words, next_path(next), said, is_out=told == "out")
 
 
 async def _sent(request: Request) -> Form:
@@ -75,6 +84,8 @@ def sign_in(
     fields: Annotated[Form, Depends(_sent)],
 ) -> Response:
     """Begin a session, and go where the person wanted to go."""
+    if _provider(request) is not None:
+        raise NotFoundError("Local accounts are not used here.")
     service: SignIn = request.app.state.sign_in
     target = next_path(fields.get("next"))
     try:
@@ -111,14 +122,66 @@ def begin(context: ProcessContext, cookie: str, target: str) -> Response:
     return response
 
 
+@router.get("/sign-in/provider", summary="Go to the provider to sign in")
+def depart(
+    request: Request,
+    context: Process,
+    words: Speaking,
+    next: Annotated[str | None, Query()] = None,  # noqa: A002  # The name in the address.
+) -> Response:
+    """Send the person to the provider of identities."""
+    service = _provider(request)
+    if service is None:
+        raise NotFoundError("There is no provider.")
+    target = next_path(next)
+    try:
+        departure = service.depart(target)
+    except (ProviderAwayError, BusyError) as error:
+        return _not_let_in(request, context, words, error, target)
+    response = RedirectResponse(departure.address, 303, {"Cache-Control": "no-store"})
+    seconds = int(LASTS.total_seconds())
+    set_cookie(response, context.settings, PROVIDER_COOKIE, departure.kept, seconds=seconds)
+    return response
+
+
+@router.get(CALLBACK, summary="Come back from the provider")
+def arrive(request: Request, context: Process, words: Speaking) -> Response:
+    """Begin a session for whoever the provider says this is."""
+    service = _provider(request)
+    if service is None:
+        raise NotFoundError("There is no provider.")
+    try:
+        cookie, target = service.arrive(
+            request.cookies.get(PROVIDER_COOKIE, ""),
+            dict(request.query_params),
+            address=address_of(request),
+            replaces=session_cookie(request),
+        )
+    except (ProviderAwayError, ProviderRefusedError, NoRoleError, BusyError) as error:
+        response = _not_let_in(request, context, words, error, "/")
+    else:
+        response = begin(context, cookie, target)
+    drop_cookie(response, context.settings, PROVIDER_COOKIE)
+    return response
+
+
+@router.get("/sign-in/provider/out", summary="Sign out at the provider too")
+def leave_provider(request: Request, context: Process, words: Speaking) -> Response:
+    """Send the person to where the provider ends its own session."""
+    service = _provider(request)
+    address = None if service is None else service.end_address()
+    if address is None:
+        return _page(request, context, words, "/", words.say("out.provider.none"))
+    return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+
+
 @router.post("/sign-out", summary="Sign out")
 def sign_out(context: Process, person: Annotated[Person, Depends(signed_in())]) -> Response:
     """End the session."""
     Sessions(context).end(person)
     settings = context.settings
-    response = RedirectResponse(
-        f"{prefix_of(settings)}/sign-in?told=out", 303, {"Cache-Control": "no-store"}
-    )
+    address = f"{prefix_of(settings)}/sign-in?told=out"
+    response = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
     drop_cookie(response, settings, cookie_name(settings))
     return response
 
@@ -152,6 +215,24 @@ def sign_in_address(request: Request) -> str:
     return f"{prefix_of(settings)}/sign-in" + (f"?{urlencode(asked)}" if asked else "")
 
 
+def _provider(request: Request) -> OpenIDSignIn | None:
+    service: OpenIDSignIn | None = request.app.state.openid_sign_in
+    return service
+
+
+def _not_let_in(
+    request: Request, context: ProcessContext, words: Words, error: Exception, target: str
+) -> Response:
+    """The sign-in page with what is in the way."""
+    key, status = {
+        ProviderAwayError: ("provider.away", 503),
+        ProviderRefusedError: ("provider.refused", 403),
+        NoRoleError: ("provider.no_role", 403),
+        BusyError: ("busy", 503),
+    }[type(error)]
+    return _page(request, context, words, target, words.say(key), status)
+
+
 def _page(
     request: Request,
     context: ProcessContext,
@@ -159,6 +240,8 @@ def _page(
     target: str,
     told: str | None,
     code: int = 200,
+    *,
+    is_out: bool = False,
 ) -> Response:
     settings = context.settings
     known = request.cookies.get(FORM_COOKIE, "")
@@ -173,6 +256,8 @@ def _page(
         is_wrong=code >= 400,
         token=context.secrecy.sign("csrf", f"form:{browser}"),
         next=target,
+        provider=_provider(request) is not None,
+        is_out=is_out,
     )
     set_cookie(response, settings, FORM_COOKIE, browser)
     return response

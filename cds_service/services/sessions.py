@@ -36,7 +36,6 @@ class Arrival:
     account: str | None = None
     """The local account, whose roles count as they are at any time."""
     fhir_user: str | None = None
-    provider_token: str | None = None
 
     def __repr__(self) -> str:
         return f"Arrival(actor={self.actor!r}, how={self.how!r})"
@@ -74,18 +73,15 @@ class Sessions:
         if old is not None:
             store.end(old, at)
         secret = secrets.token_urlsafe(32)
-        token = arrival.provider_token
         store.add_session(
             {
                 "id": _hash(secret),
                 "actor": arrival.actor,
                 "name": arrival.name,
+                "how": arrival.how,
                 "account": arrival.account,
                 "roles": sorted(role.value for role in arrival.roles),
                 "fhir_user": arrival.fhir_user,
-                "provider_token": None
-                if token is None
-                else self._context.secrecy.encrypt(token.encode()),
                 "created_at": at,
                 "last_seen_at": at,
                 "expires_at": at + LONGEST,
@@ -135,16 +131,12 @@ class Sessions:
         ends = min(row["last_seen_at"] + self.idle, row["expires_at"])
         return max(0, int((ends - at).total_seconds()))
 
-    def end(self, person: Person) -> str | None:
-        """Sign somebody out; returns the token that their provider wants back, if there is one."""
+    def end(self, person: Person) -> None:
+        """Sign somebody out; a second time changes nothing."""
         with self._context.engine.begin() as connection:
-            store, at = PeopleStore(connection), self._context.clock()
-            row = store.session(person.session)
-            if row is None or not store.end(person.session, at):
-                return None
-            _audit(connection, at, person.actor, "sign-out", {})
-        token = row["provider_token"]
-        return None if token is None else self._context.secrecy.decrypt(token).decode()
+            at = self._context.clock()
+            if PeopleStore(connection).end(person.session, at):
+                _audit(connection, at, person.actor, "sign-out", {})
 
     def refused(self, person: Person, what: str, path: str) -> None:
         """Write down that somebody was not let do something."""

@@ -7,8 +7,16 @@ ENGLISH: dict[str, str] = {
     "submit": "Sign in",
     "provider": "Sign in with your organisation’s account",
     "provider.lead": "You are taken to the sign-in of your organisation and back.",
-    "closed": (
-        "Nobody can sign in yet. Whoever runs this service adds accounts or connects a provider."
+    "provider.away": (
+        "The sign-in of your organisation does not answer. Try again in a minute; if it goes on, "
+        "tell whoever runs this service."
+    ),
+    "provider.refused": (
+        "Your organisation’s sign-in did not let you in here, or it took too long. Try again."
+    ),
+    "provider.no_role": (
+        "You are known, but you have no role in this service. Ask whoever gives out roles in your "
+        "organisation."
     ),
     "wrong": "Name or password is not right.",
     "blocked": "Too many attempts failed. Try again in {minutes} min.",
@@ -21,4 +29,5 @@ ENGLISH: dict[str, str] = {
     "out": "You are signed out.",
     "out.provider": "Your organisation’s sign-in may still be open in this browser.",
     "out.provider.end": "Sign out there too",
+    "out.provider.none": "Your organisation’s sign-in cannot be ended from here.",
 }

@@ -7,9 +7,17 @@ SPANISH: dict[str, str] = {
     "submit": "Iniciar sesión",
     "provider": "Entrar con la cuenta de su organización",
     "provider.lead": "Se le lleva al inicio de sesión de su organización y de vuelta.",
-    "closed": (
-        "Todavía nadie puede iniciar sesión. Quien administra el servicio añade cuentas o conecta "
-        "un proveedor."
+    "provider.away": (
+        "El inicio de sesión de su organización no responde. Inténtelo en un minuto; si sigue así, "
+        "avise a quien administra el servicio."
+    ),
+    "provider.refused": (
+        "El inicio de sesión de su organización no le ha dejado entrar aquí, o tardó demasiado. "
+        "Inténtelo de nuevo."
+    ),
+    "provider.no_role": (
+        "Se le conoce, pero no tiene ningún rol en este servicio. Pídalo a quien los asigna en su "
+        "organización."
     ),
     "wrong": "El nombre o la contraseña no son correctos.",
     "blocked": "Demasiados intentos fallidos. Vuelva a intentarlo en {minutes} min.",
@@ -25,5 +33,6 @@ SPANISH: dict[str, str] = {
     "out.provider": (
         "El inicio de sesión de su organización puede seguir abierto en este navegador."
     ),
-    "out.provider.end": "Cerrarla allí también",
+    "out.provider.end": "Cerrarlo allí también",
+    "out.provider.none": "El inicio de sesión de su organización no se puede cerrar desde aquí.",
 }

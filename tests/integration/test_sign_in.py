@@ -137,8 +137,8 @@ def test_signing_out_ends_the_session_and_no_other(context: ProcessContext) -> N
     one, other = try_in(context, "ana", PASSWORD), try_in(context, "ana", PASSWORD)
     person = sessions.person(one)
     assert person is not None
-    assert sessions.end(person) is None
-    assert sessions.end(person) is None  # A second click.
+    sessions.end(person)
+    sessions.end(person)  # A second click.
     assert sessions.person(one) is None
     assert sessions.person(other) is not None
     assert [action for _, action, _ in events(context)].count("sign-out") == 1

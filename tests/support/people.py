@@ -76,6 +76,8 @@ class Visitor:
         return found
 
     def _headers(self, more: dict[str, str]) -> dict[str, str]:
+        # The client would keep cookies of its own, for everybody.
+        self.service.http.cookies.clear()
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         return BROWSER | ({"Cookie": cookies} if cookies else {}) | more
 

@@ -31,14 +31,14 @@ class SessionRow(SQLModel, table=True):
     """SHA-256 of the secret in the cookie, which is random and too long to guess."""
     actor: str
     name: str
+    how: str
+    """`password`, `openid` or `smart`."""
     account: str | None = Field(default=None, foreign_key="users.name", index=True)
     """The local account, whose roles count; without one it is somebody of the provider."""
     roles: list[str] = Field(sa_type=JSON_)
     """As the provider gave them; of a local account as they were at sign-in."""
     fhir_user: str | None = None
     """Who the health record says this is (`Practitioner/1`), where it says so."""
-    provider_token: bytes | None = None
-    """ID token, encrypted: a provider wants it back when its session is to end too."""
     created_at: datetime = Field(sa_type=UTCDateTime)
     last_seen_at: datetime = Field(sa_type=UTCDateTime)
     expires_at: datetime = Field(sa_type=UTCDateTime, index=True)

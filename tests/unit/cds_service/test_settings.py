@@ -123,3 +123,21 @@ def test_keys_come_newest_first(tmp_path: Path) -> None:
     keys = [bytes([number]) * 32 for number in (2, 1)]
     text = json.dumps([base64.b64encode(key).decode() for key in keys])
     assert read_secret_keys(Settings(data_dir=tmp_path, secret_keys=text)) == keys
+
+
+def test_a_provider_of_identities_needs_all_that_was_agreed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CDS_OIDC_ISSUER", "https://id.example")
+    with pytest.raises(ConfigurationError, match="CDS_OIDC_CLIENT_ID and CDS_OIDC_ROLES"):
+        load_settings()
+    monkeypatch.setenv("CDS_OIDC_CLIENT_ID", "cds")
+    monkeypatch.setenv("CDS_OIDC_ROLES", '{"doctors": "clinician"}')
+    assert load_settings().oidc_roles == {"doctors": "clinician"}
+    monkeypatch.setenv("CDS_OIDC_ISSUER", "http://id.example")
+    with pytest.raises(ConfigurationError, match="CDS_OIDC_ISSUER must be an absolute https URL"):
+        load_settings()
+    monkeypatch.setenv("CDS_OIDC_ISSUER", "https://id.example")
+    monkeypatch.setenv("CDS_OIDC_ROLES", '{"doctors": "root"}')
+    with pytest.raises(ConfigurationError, match="CDS_OIDC_ROLES"):
+        load_settings()
