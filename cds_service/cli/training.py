@@ -196,7 +196,9 @@ def _on_its_way(way: str, *, with_report: bool) -> None:
     with progress() as bar:
         if way in ("--recalibrate", "--if-asked"):
             asked = way == "--recalibrate"
-            said = service.recalibrate(actor=actor(), progress=bar, asked=asked)
+            said = service.recalibrate(
+                actor=actor(), progress=bar, asked=asked, with_report=with_report
+            )
         else:
             begin = service.search if way == "--search" else service.refresh
             said = begin(actor=actor(), progress=bar, asked=True, with_report=with_report)

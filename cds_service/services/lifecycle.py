@@ -106,7 +106,12 @@ class LifecycleService:
         return self._train(SEARCH, SEARCH, actor, progress, asked, with_report)
 
     def recalibrate(
-        self, *, actor: str, progress: Progress | None = None, asked: bool = False
+        self,
+        *,
+        actor: str,
+        progress: Progress | None = None,
+        asked: bool = False,
+        with_report: bool = True,
     ) -> str:
         """Answer what open alerts and new outcomes ask for: other priors first, else a refresh.
 
@@ -122,7 +127,13 @@ class LifecycleService:
             return NOTHING
         if found.kind == RECALIBRATION:
             return f"{found.reason} {self._recalibrate(found.origin, actor, say)}"
-        said = self.refresh(actor=actor, progress=progress, asked=True, origin=found.origin)
+        said = self.refresh(
+            actor=actor,
+            progress=progress,
+            asked=True,
+            origin=found.origin,
+            with_report=with_report,
+        )
         return f"{found.reason} {said}"
 
     def due(self, connection: Connection, now: datetime) -> Due | None:
