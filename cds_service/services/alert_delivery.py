@@ -42,7 +42,8 @@ FAULTS_IN_A_ROW: Final = 3
 """A channel that fails is left alone until the next run."""
 STALE: Final = timedelta(days=7)
 """A channel that is set up later does not hear of what was over before."""
-STALE_DIGEST: Final = timedelta(days=30)
+NEWEST_DIGESTS: Final = 3
+"""And of no more digests than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class AlertDelivery:
             for alert in store.recent(now - STALE)
             if SEVERITIES.index(alert["severity"]) >= least
             for one in news_of(alert)
-        ] + [digest_news(watch) for watch in store.digests(now - STALE_DIGEST)]
+        ] + [digest_news(watch, now) for watch in store.digests(NEWEST_DIGESTS)]
 
     def _send(self, channel: Channel, now: datetime, *, actor: str) -> Counter[str]:
         """Send what is due over a channel, until it fails too often."""

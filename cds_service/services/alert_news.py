@@ -43,8 +43,8 @@ def news_of(alert: Mapping[str, Any]) -> list[News]:
     ]
 
 
-def digest_news(watch: Mapping[str, Any]) -> News:
-    """What changed with a promotion."""
+def digest_news(watch: Mapping[str, Any], at: datetime) -> News:
+    """What changed with a promotion, as it is told at `at`."""
     data = {
         "severity": SEVERITIES[0],
         "version": watch["version"],
@@ -52,7 +52,7 @@ def digest_news(watch: Mapping[str, Any]) -> News:
         "digest": watch["digest"],
     }
     identifier = f"digest-{watch['release_id']}"
-    return News(identifier, DIGEST, watch["at"], _content("release.digest", watch["at"], data))
+    return News(identifier, DIGEST, at, _content("release.digest", at, data))
 
 
 def trial_content(at: datetime) -> dict[str, Any]:

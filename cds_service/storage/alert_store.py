@@ -93,15 +93,14 @@ class AlertStore:
         )
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
-    def digests(self, since: datetime) -> list[dict[str, Any]]:
-        """What changed with the promotions since then: `release_id`, `version`, `previous`,
-        `digest`, `at`."""
+    def digests(self, newest: int) -> list[dict[str, Any]]:
+        """What changed with the newest promotions, oldest first: `release_id`, `version`,
+        `previous`, `digest`. One may be written long after its promotion."""
         columns = RELEASE_WATCHES.c
         query = (
-            select(
-                *(columns.release_id, columns.version, columns.previous, columns.digest, columns.at)
-            )
-            .where(columns.digest.is_not(None), columns.at >= since)
-            .order_by(columns.at, columns.release_id)
+            select(columns.release_id, columns.version, columns.previous, columns.digest)
+            .where(columns.digest.is_not(None))
+            .order_by(columns.release_id.desc())
+            .limit(newest)
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return [dict(row._mapping) for row in self._connection.execute(query)][::-1]
