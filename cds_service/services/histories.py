@@ -1,7 +1,9 @@
 """Kept history: cleaned rows on disk, each content once, and what the database says of them."""
 
 import os
-from collections.abc import Collection, Mapping
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +21,7 @@ from model.training.cleaning_report import CleaningReport
 
 _NAMES: Final = UUID("6f3c1f0e-6c1b-5c0f-9a55-1b4f4f7f2d11")
 """Namespace of the ids of histories, which follow from their content."""
+_STALE_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ def write_history(folder: Path, frame: pd.DataFrame, label_version: str) -> Writ
     temporary = folder / f".{uuid4().hex}.partial"
     try:
         frame.to_parquet(temporary, index=False)
+        clear_left(folder.glob(".*.partial"), beside=temporary)
         content = sha256(temporary.read_bytes()).hexdigest()
         identifier = str(uuid5(_NAMES, f"{content}:{label_version}"))
         path = folder / f"{identifier}.parquet"
@@ -82,6 +86,20 @@ def record_history(
         detail={"rows": written.rows, "sha256": written.sha256},
     )
     return written.id
+
+
+def clear_left(found: Iterable[Path], *, beside: Path) -> None:
+    """Delete what processes left that were killed, files or folders: what is a day older than
+    `beside`, by the clock of the disk. It may hold patients' rows."""
+    newest = beside.stat().st_mtime
+    for left in found:
+        with suppress(FileNotFoundError):  # By another process that clears up too.
+            if newest - left.stat().st_mtime <= _STALE_SECONDS:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def discard_history(written: WrittenHistory, *, keep: Collection[str]) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -130,9 +131,16 @@ def _write_local(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except FileNotFoundError:
+            if not path.exists():
+                raise
+            # Another process put the same file in place just now, and cleared up as below.
     finally:
         temporary.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{escape(path.name)}.*.partial"):
+        left.unlink(missing_ok=True)  # By a process that was killed at this file.
 
 
 def _changed(entry: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from cds_service.errors import ServiceError
 from cds_service.location_urls import location_url
 from cds_service.logs import LOGGER
 from cds_service.services.alerts import Finding, cause_passed, raise_alert
+from cds_service.services.histories import clear_left
 from cds_service.services.history_intake import HistoryIntake, RefusedError, Taken, counts_of
 from cds_service.services.locations import FoundFile, Location, LocationError
 from cds_service.services.training import HistoryFile
@@ -45,7 +46,6 @@ ASIDE: Final = "set-aside"
 KIND: Final = "history_set_aside"
 READ, KNOWN, SET_ASIDE = "read", "known", "set_aside"
 _ON_ITS_WAY: Final = (".partial", ".part", ".tmp", ".crdownload", ".filepart", "~")
-_STALE_SECONDS: Final = 86_400.0
 _MAX_MAPPING: Final = 100_000
 """Bytes; a mapping has some hundred."""
 
@@ -144,10 +144,8 @@ class HistoryWatchService:
         """Where files are copied to, which are as sensitive as the kept rows."""
         root = self._context.settings.data_dir / "history" / ".incoming"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in root.iterdir():  # By a process that was killed.
-            if self._context.clock().timestamp() - left.stat().st_mtime > _STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
         folder = Path(mkdtemp(dir=root))
+        clear_left(root.iterdir(), beside=folder)
         try:
             yield folder
         finally:

@@ -333,6 +333,22 @@ def test_a_run_that_was_killed_anywhere_comes_to_the_same(
     assert len(lying) == 1  # Nothing of a patient is left about.
 
 
+def test_what_a_killed_process_left_of_patients_is_cleared_up(
+    context: ProcessContext, drop: Path
+) -> None:
+    folder = context.settings.data_dir / "history"
+    old, new = folder / ".0123.partial", folder / ".4567.partial"
+    copied = folder / ".incoming" / "old"
+    copied.mkdir(parents=True)
+    for path in (old, new, copied / "a.csv"):
+        path.write_text("rows of patients")
+    for path in (old, copied):
+        os.utime(path, (0, 0))
+    write(drop / "a.csv", week())
+    watched(context)
+    assert [path.exists() for path in (old, new, copied)] == [False, True, False]
+
+
 def test_two_processes_at_once_keep_each_row_once(context: ProcessContext, drop: Path) -> None:
     frame = week(200)
     for number in range(4):  # Files that overlap.

@@ -55,6 +55,14 @@ def test_a_file_in_a_folder_is_whole_or_not_there(
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.txt", b"before")]
 
 
+def test_what_a_killed_process_left_of_a_file_is_cleared_up(tmp_path: Path) -> None:
+    location = Location.open(location_url(str(tmp_path), development=False), None)
+    (tmp_path / ".a[1].txt.0123.partial").write_bytes(b"ha")
+    (tmp_path / ".b.txt.0123.partial").write_bytes(b"of another")
+    location.write("a[1].txt", b"half")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.txt.0123.partial", "a[1].txt"]
+
+
 def test_files_are_for_owner_and_group_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
