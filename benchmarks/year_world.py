@@ -151,7 +151,7 @@ class World:
         for unit, columns in enumerate(UNITS_OF_TAKING):
             for column in columns:
                 readings[~taken[:, unit], column] = np.nan
-        north = rng.random(patient[-1] + 1) < NORTH_SHARE
+        north = rng.random(patient.max() + 1) < NORTH_SHARE
         frame = pd.DataFrame(
             {
                 "day": day,
@@ -223,7 +223,7 @@ class World:
     ) -> FloatArray:
         """What instruments show, (n, 6)."""
         root = np.linalg.cholesky(healthy_covariance())
-        own = rng.standard_normal((patient[-1] + 1, len(READINGS))) @ root.T
+        own = rng.standard_normal((patient.max() + 1, len(READINGS))) @ root.T
         visit = rng.standard_normal((len(day), len(READINGS))) @ root.T
         ill_root = np.linalg.cholesky(self.mixture.illness)
         ill = np.einsum("nij,nj->ni", ill_root[kind], rng.standard_normal(visit.shape))
@@ -265,6 +265,17 @@ def verification(
     """
     odds = -0.7 + 3.0 * np.minimum(risk, 0.8) + 0.7 * shown - 0.3 * (client == SOUTH)
     return np.asarray(expit(odds), dtype=np.float64)
+
+
+def rare_patients(seed: int, count: int) -> pd.DataFrame:
+    """Readings of other patients with the rare disease: `age`, `sex` and `READINGS`."""
+    rng = np.random.default_rng([seed, 4])
+    age, female = np.empty(count), np.empty(count, dtype=bool)
+    kind, severity = np.empty(count, dtype=np.intp), np.empty(count, dtype=object)
+    readings = np.empty((count, len(READINGS)))
+    _make_rare(rng, np.arange(count), kind, age, female, severity, readings)
+    columns = {name: readings[:, column] for column, name in enumerate(READINGS)}
+    return pd.DataFrame({"age": age, "sex": np.where(female, "female", "male"), **columns})
 
 
 def log_loss(probabilities: FloatArray, severity: "pd.Series[str]") -> FloatArray:

@@ -1,4 +1,7 @@
-"""The simulated year in short: what is fed is what calls give, and what the service makes of it."""
+"""The simulated year in short: what is fed is what calls give, and what the service makes of it.
+
+The whole year is `python -m benchmarks.year`.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,7 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from benchmarks.year_calendar import BAD_CHALLENGER, CUFFS, RARE_DISEASE, THERMOMETER, Calendar
 from benchmarks.year_feed import Hospital, serving
+from benchmarks.year_promises import Line, Promises
+from benchmarks.year_replay import Replay
 from benchmarks.year_world import START, Events, World
 from cds_service.security.secrecy import Secrecy
 from cds_service.services.labelled import labelled
@@ -109,3 +115,36 @@ def test_cards_say_that_the_temperature_was_rejected(hospital: Hospital) -> None
             ]
         assert cards
         assert all(f"temperature ({words})" in card for card in cards), cards[0]
+
+
+SHORT = Calendar(
+    days=46,
+    history_rows=3_000,
+    cuffs=(7, 20),
+    fahrenheit=(34, 38),
+    unknown_unit=(38, 42),
+    new_disease=365,
+    rare_cases=(1, 2, 3, 4, 5),
+    bad_challenger=44,
+)
+"""Six weeks; what takes months to become known is left to the whole year."""
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Line]]:
+    """What became of the short year, by scenario."""
+    replay = Replay(
+        1,
+        (CUFFS, THERMOMETER, RARE_DISEASE, BAD_CHALLENGER),
+        tmp_path_factory.mktemp("short"),
+        SHORT,
+        settings={"minimum_held_out": 300},
+    )
+    replay.run()
+    yield {line.scenario: line for line in Promises(replay).lines()}
+    replay.close()
+
+
+@pytest.mark.parametrize("name", [CUFFS, THERMOMETER, RARE_DISEASE, BAD_CHALLENGER, "jobs"])
+def test_the_short_year_is_as_promised(lines: dict[str, Line], name: str) -> None:
+    assert lines[name].held, lines[name].said
