@@ -13,13 +13,11 @@ from cds_service.services.alerts import Finding, cause_passed, raise_alert
 from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.evaluation_store import LOOKED_AT, EvaluationChunkStore
 from cds_service.storage.model_store import ModelStore
-from model.evaluation.loss_rise import LossRise, loss_rise
+from model.evaluation.loss_rise import RUNNING, has_risen, loss_rise
 from model.evaluation.prevalence_shift import MARGIN
 
 PREVALENCE_SHIFT = "prevalence_shift"
 LOSS_RISE = "loss_rise"
-RUNNING = 2
-"""Chunks in a row that must show it."""
 
 
 def watch_chunks(connection: Connection, *, at: datetime) -> None:
@@ -96,9 +94,9 @@ def _loss(
     version = str(champion["version"])
     held_out = champion["metrics"].get("held_out", [])
     compared = [loss_rise(held_out, one["weighted"]) for one in figures]
-    rises: list[LossRise] = [one for one in compared if one is not None][:RUNNING]
+    rises = [one for one in compared if one is not None]
     key = f"{LOSS_RISE}:{version}"
-    if len(rises) == RUNNING and all(one.risen for one in rises):
+    if has_risen(rises):
         now = rises[0]
         finding = Finding(
             kind=LOSS_RISE,

@@ -12,9 +12,11 @@ from model.evaluation.intervals import CONFIDENCE
 MARGIN = 0.03
 """Nat by which log loss may rise: of the 0.106 that five readings gain over the frequencies on
 real emergency visits, a good quarter."""
-ERROR = 0.05
-"""One-sided, of one chunk. An alert takes two running: where the loss has risen by the margin and
-no more, one is raised in 1 of 400 pairs of chunks; where it has not risen, in far fewer."""
+ERROR = 0.01
+"""One-sided: so often is a rise told where the loss has risen by the margin and no more; less often
+where it has risen less."""
+RUNNING = 2
+"""Chunks that together must show it, and each of which must be above the margin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +26,28 @@ class LossRise:
     loss: float
     reference: float
     standard_error: float
-    """Of the difference."""
-
-    @property
-    def risen(self) -> bool:
-        """Shown to be above the reference by more than the margin."""
-        above = self.loss - self.reference - MARGIN
-        return bool(above > norm.ppf(1.0 - ERROR) * self.standard_error)
+    """Of the chunk's."""
+    reference_error: float
 
     @property
     def passed(self) -> bool:
-        """Not above the margin any more, as far as the figure itself goes."""
+        """Not above the margin, as far as the figure itself goes."""
         return self.loss <= self.reference + MARGIN
+
+
+def has_risen(newest: Sequence[LossRise]) -> bool:
+    """Whether the `RUNNING` newest chunks show that the loss is above the reference by more than
+    the margin.
+
+    Their mean is held against it, with the errors of all: one chunk of a few hundred outcomes
+    would see only a large rise.
+    """
+    if len(newest) < RUNNING or any(one.passed for one in newest[:RUNNING]):
+        return False
+    some = newest[:RUNNING]
+    above = sum(one.loss - one.reference - MARGIN for one in some) / RUNNING
+    of_mean = hypot(*(one.standard_error for one in some)) / RUNNING
+    return bool(above > norm.ppf(1.0 - ERROR) * hypot(of_mean, some[0].reference_error))
 
 
 def loss_rise(
@@ -53,7 +65,7 @@ def loss_rise(
     # The interval of the report is a percentile one; at its size it is as good as normal.
     width = 2.0 * float(norm.ppf((1.0 + CONFIDENCE) / 2.0))
     of_reference = (before["upper"] - before["lower"]) / width
-    return LossRise(now["value"], before["value"], hypot(of_reference, now["standard_error"]))
+    return LossRise(now["value"], before["value"], now["standard_error"], of_reference)
 
 
 def _log_loss(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

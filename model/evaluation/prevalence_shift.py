@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from model.evaluation.intervals import bootstrap_weights
 from model.evaluation.study_rows import number
@@ -56,12 +57,14 @@ def prevalence_shift(
     if len(probabilities) < FEWEST:
         return None
     base = np.array([base_rates[code] for code in classes])
-    shares = np.concatenate(
-        [
-            estimated_shares(probabilities, base, weights)
-            for weights in bootstrap_weights(patient, replicates, seed)
-        ]
-    )
+    # Many small products: threads would spend their time waiting for each other.
+    with threadpool_limits(1):
+        shares = np.concatenate(
+            [
+                estimated_shares(probabilities, base, weights)
+                for weights in bootstrap_weights(patient, replicates, seed)
+            ]
+        )
     ratios = shares / base
     tail = (1.0 - CONFIDENCE) / 2.0
     lower, upper = np.quantile(ratios[1:], [tail, 1.0 - tail], axis=0)

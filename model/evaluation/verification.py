@@ -12,6 +12,7 @@ Rubin 2002). Where it does, no weight helps, and only the bounds hold
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from model.evaluation.intervals import MetricValue, bootstrap_weights, share, summarise
 from model.evaluation.judged_rows import NOT_KNOWN, JudgedRows, strata
@@ -48,14 +49,16 @@ def weighted_figures(rows: JudgedRows, draws: Draws) -> dict[str, Any] | None:
     blocks: list[dict[_Key, FloatArray]] = []
     first: FloatArray = np.empty(0)
     smallest = 1.0
-    for counts in bootstrap_weights(rows.patient, draws.replicates, draws.seed):
-        probability = cross_fitted(design, verified, rows.patient, counts, seed=draws.seed)
-        inverse = 1.0 / probability[:, verified]
-        if not blocks:
-            first, smallest = inverse[0], float(probability[0].min())
-            limits = tuple(np.quantile(first, CLIP))
-        weights = counts[:, verified] * np.clip(inverse, *limits)
-        blocks.append(_figures(rows, weights, counts))
+    # Many small products: threads would spend their time waiting for each other.
+    with threadpool_limits(1):
+        for counts in bootstrap_weights(rows.patient, draws.replicates, draws.seed):
+            probability = cross_fitted(design, verified, rows.patient, counts, seed=draws.seed)
+            inverse = 1.0 / probability[:, verified]
+            if not blocks:
+                first, smallest = inverse[0], float(probability[0].min())
+                limits = tuple(np.quantile(first, CLIP))
+            weights = counts[:, verified] * np.clip(inverse, *limits)
+            blocks.append(_figures(rows, weights, counts))
     values = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
     used = np.clip(first, *limits)
     return {
