@@ -48,7 +48,6 @@ from cds_service.storage.challenger_store import (
 from cds_service.storage.session import reading
 from model.errors import ArtefactError
 from model.evaluation.sequential import MINIMUM_CLUSTERS
-from model.scorer import Scorer
 from model.training.gates import NOT_ENOUGH
 
 Progress = Callable[[str, float], None]
@@ -327,15 +326,18 @@ class LifecycleService:
         at, version = self._context.clock(), str(row["version"])
         if at < row["shadow_until"]:
             return None
+        needed, since = self._context.settings.shadow_outcomes, row["created_at"]
+        late = at - since >= LONGEST_SHADOW
+        if not late and len(matured_outcomes(self._context, since=since, decide=False)) < needed:
+            return None
         try:
             old = ModelService.load(self._models.version(row["champion"]))
             new = ModelService.load(self._models.version(version))
         except ArtefactError as error:
             return self._steps.give_up(row, str(error), actor)
-        found = self._paired(old, new, row["created_at"])
-        needed = self._context.settings.shadow_outcomes
+        found = paired_loss(old, new, matured_outcomes(self._context, since=since))
         if found is None or found.difference.rows < needed or _few_patients(found):
-            if at - row["created_at"] < LONGEST_SHADOW:
+            if not late:
                 return None
             count = 0 if found is None else found.difference.rows
             reason = (
@@ -353,9 +355,6 @@ class LifecycleService:
         if worse:
             return self._steps.step(version, SHADOW, REFUSED, f"Refused {said}", found, actor)
         return self._steps.step(version, SHADOW, WAITING, f"Not worse {said}", found, actor)
-
-    def _paired(self, old: Scorer, new: Scorer, since: datetime) -> PairedLoss | None:
-        return paired_loss(old, new, matured_outcomes(self._context, since=since))
 
 
 def _challenger_row(

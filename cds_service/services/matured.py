@@ -49,12 +49,16 @@ class PairedLoss:
         }
 
 
-def matured_outcomes(context: ProcessContext, *, since: datetime) -> pd.DataFrame:
+def matured_outcomes(
+    context: ProcessContext, *, since: datetime, decide: bool = True
+) -> pd.DataFrame:
     """Index assessments from `since` on whose window has passed and whose outcome counts.
 
     Outcomes that our own suggestion prompted are left out: the loop must not feed itself (C18).
+    Without `decide` outcomes stand as they were decided last, which is enough to count them.
     """
-    OutcomeService(context).refresh()
+    if decide:
+        OutcomeService(context).refresh()
     with reading(context.engine) as connection:
         frame = labelled(
             connection,

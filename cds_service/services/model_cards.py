@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,16 +88,20 @@ class ModelCardService:
                 live=bool(releases) and releases[0]["version"] == row["version"],
                 live_since=since[0] if since else None,
             )
+            alike = store.alike(row["version"])
             evaluation = next(
                 (
                     one["result"] | {"at": one["at"].isoformat()}
-                    for one in store.evaluations(row["version"])
+                    for name in alike
+                    for one in store.evaluations(name)
                     if one["kind"] == "evaluate"
                 ),
                 None,
             )
-            newest = ModelCardStore(connection).newest(row["version"])
-            chunk = EvaluationChunkStore(connection).newest_of(row["version"])
+            newest = ModelCardStore(connection).newest(alike)
+            chunks = EvaluationChunkStore(connection)
+            judged = (chunks.newest_of(name) for name in alike)
+            chunk = next((one for one in judged if one is not None), None)
         written: dict[str, dict[Language, Written]] = {}
         for (attribute, language), entry in newest.items():
             for known in LANGUAGES:
@@ -105,21 +110,23 @@ class ModelCardService:
                     written.setdefault(attribute, {})[known] = text
         try:
             content = documents(Path(row["location"]), row["checksum"])
-            facts = card_facts(registered, content, evaluation, self._study(row["version"]), chunk)
+            facts = card_facts(registered, content, evaluation, self._study(alike), chunk)
         except (ArtefactError, OSError, KeyError, TypeError, ValueError) as error:
             raise UnreadableCardError(
                 f"The files of model version {row['version']} are missing or were changed."
             ) from error
         return ModelCard(facts, written)
 
-    def _study(self, version: str) -> dict[str, Any] | None:
-        """What the report of a version found; `None` where there is no report."""
-        try:
-            record = json.loads((self._reports / version / "report.json").read_text("utf-8"))
-        except FileNotFoundError:
-            return None
-        study: dict[str, Any] = record["study"]
-        return study
+    def _study(self, versions: Sequence[str]) -> dict[str, Any] | None:
+        """What the report of the first version that has one found."""
+        for version in versions:
+            try:
+                record = json.loads((self._reports / version / "report.json").read_text("utf-8"))
+            except FileNotFoundError:
+                continue
+            study: dict[str, Any] = record["study"]
+            return study
+        return None
 
     def write(
         self, version: str, attribute: str, text: str, *, language: Language, actor: str

@@ -12,6 +12,8 @@ from cds_service.context import Clock
 from cds_service.errors import ServiceError
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.session import reading
 from model.evaluation.html_report import html_report, report_record
 from model.training.run import TrainingResult
 
@@ -63,14 +65,19 @@ class ModelReportService:
         Raises `ServiceError` if it has none: it was trained before there were reports, without
         one, or elsewhere.
         """
-        path = report_folder(self._settings, version) / PAGE
+        with reading(self._engine) as connection:
+            alike = ModelStore(connection).alike(version)
+        paths = (report_folder(self._settings, name) / PAGE for name in alike)
+        path = next((one for one in paths if one.is_file()), None)
         try:
-            text = path.read_text("utf-8")
+            text = None if path is None else path.read_text("utf-8")
         except FileNotFoundError:
+            text = None
+        if text is None:
             raise ServiceError(
                 f"Model version {version} has no report here: it was trained with --no-report, by "
                 "an earlier version of this program, or with another data folder (CDS_DATA_DIR)."
-            ) from None
+            )
         self._audit(version, actor, {"format": "html"})
         return text
 

@@ -18,7 +18,7 @@ from cds_service.services.training import TrainingService
 from cds_service.services.training_rows import line_of, training_rows
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import OutcomeStore
-from cds_service.storage.model_store import ModelStore
+from cds_service.storage.model_store import SAME_ANSWERS_AS, ModelStore
 from cds_service.storage.session import reading
 from model.errors import ArtefactError
 from model.scorer import Scorer
@@ -100,7 +100,10 @@ class RareUpdateService:
                 row,
                 actor=actor,
                 note=reason,
-                metrics={FITTED_AT: fitted_at(row).isoformat()},
+                metrics={
+                    FITTED_AT: fitted_at(row).isoformat(),
+                    SAME_ANSWERS_AS: row["version"],
+                },
                 within=within,
             )
         except ModelRuleError as error:

@@ -101,9 +101,10 @@ class ReleaseWatching:
         return None
 
     def _judge(self, watch: dict[str, Any], old: Scorer, new: Scorer, actor: str) -> str | None:
-        frame = matured_outcomes(self._context, since=watch["at"])
-        if not self._is_time(watch, len(frame)):
+        count = len(matured_outcomes(self._context, since=watch["at"], decide=False))
+        if not self._is_time(watch, count):
             return None
+        frame = matured_outcomes(self._context, since=watch["at"])
         found = paired_loss(old, new, frame)
         number = len(watch["looks"]) + 1
         if not self._is_time(watch, 0 if found is None else found.difference.rows):

@@ -23,9 +23,14 @@ BATCH = 500
 
 def shadow_versions(connection: Connection) -> list[str]:
     """Versions that score along: the champion before the live one, then challengers in stage
-    `shadow` or `waiting`, oldest first."""
-    live = [release["version"] for release in ModelStore(connection).releases()]
-    before = [version for version in live if version != live[0]][:1]
+    `shadow` or `waiting`, oldest first.
+
+    A version that the live one differs from by its heads of rare diseases alone is none.
+    """
+    store = ModelStore(connection)
+    live = [release["version"] for release in store.releases()]
+    same = store.alike(live[0]) if live else []
+    before = [version for version in live if version not in same][:1]
     challengers = ShadowStore(connection).challengers()
     return [
         *before,

@@ -1,6 +1,6 @@
 """What people wrote on model cards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -18,11 +18,12 @@ class ModelCardStore:
         """Keep a text."""
         self._connection.execute(insert(MODEL_CARD_ENTRIES), entry)
 
-    def newest(self, version: str) -> dict[tuple[str, str], dict[str, Any]]:
-        """The newest entry of each attribute and language; an empty one takes an earlier back."""
+    def newest(self, versions: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+        """The newest entry of each attribute and language, of versions that answer alike; an empty
+        one takes an earlier back."""
         query = (
             select(MODEL_CARD_ENTRIES)
-            .where(MODEL_CARD_ENTRIES.c.model_version == version)
+            .where(MODEL_CARD_ENTRIES.c.model_version.in_(versions))
             .order_by(MODEL_CARD_ENTRIES.c.id)
         )
         rows = [dict(row._mapping) for row in self._connection.execute(query)]

@@ -7,6 +7,8 @@ from sqlalchemy import Connection, func, insert, select
 
 from cds_service.storage.tables import EVALUATIONS, HISTORY_FILES, MODEL_VERSIONS, RELEASES
 
+SAME_ANSWERS_AS = "same_answers_as"
+"""Name among the metrics of a version that answers as an earlier one, to the last bit."""
 _LOCK = 725266
 """Number of PostgreSQL's advisory lock; `condition_store` has the one before."""
 
@@ -57,6 +59,17 @@ class ModelStore:
         query = select(MODEL_VERSIONS).where(MODEL_VERSIONS.c.version == name)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else dict(row._mapping)
+
+    def alike(self, version: str) -> list[str]:
+        """A version and those it answers as, newest first: what is known of one holds for all."""
+        found, row = [version], self.version(version)
+        while row is not None:
+            earlier = row["metrics"].get(SAME_ANSWERS_AS)
+            if earlier is None or earlier in found:
+                break
+            found.append(str(earlier))
+            row = self.version(found[-1])
+        return found
 
     def add_version(self, version: Mapping[str, Any]) -> None:
         """Register a version."""

@@ -12,16 +12,20 @@ import pytest
 
 from cds_service.context import ProcessContext
 from cds_service.services.deliveries import Incoming
+from cds_service.services.model_cards import ModelCardService
+from cds_service.services.model_reports import ModelReportService, report_folder
 from cds_service.services.models import ModelService
 from cds_service.services.outcomes import OutcomeService
 from cds_service.services.rare_cases import RareCaseService
 from cds_service.services.rare_updates import RareUpdateService
+from cds_service.services.shadow import shadow_versions
 from cds_service.storage import session
 from cds_service.storage.challenger_store import ChallengerStore
 from cds_service.storage.client_store import ClientStore
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.release_watch_store import ReleaseWatchStore
 from model.severity import Severity
+from model.source_attributes import SOURCE_ATTRIBUTES
 from model.training.run import DataDescription, train
 from model.training.splits import TRAIN, TUNING, part_of
 from tests.support.artefacts import small_settings
@@ -167,6 +171,11 @@ def test_a_second_source_releases_a_head_and_nothing_else(context: ProcessContex
             }
         )
     before = ModelService.load(live(context))
+    folder = report_folder(context.settings, "b")
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("the report of b")
+    cards = ModelCardService(context.engine, context.clock, context.settings.data_dir)
+    cards.write("b", SOURCE_ATTRIBUTES[0].id, "For triage.", language="en", actor="test")
     for name in names:
         receive(
             context,
@@ -202,6 +211,15 @@ def test_a_second_source_releases_a_head_and_nothing_else(context: ProcessContex
     assert (watch["version"], watch["previous"]) == ("1", "a")
     assert challenger is not None
     assert (challenger["stage"], challenger["champion"]) == ("waiting", "1")
+
+    # What is known of the one that it answers as holds for it, and that is not its shadow.
+    with session.reading(context.engine) as connection:
+        assert ModelStore(connection).alike("1") == ["1", "b"]
+        assert shadow_versions(connection) == ["a"]
+    cards = ModelCardService(context.engine, context.clock, context.settings.data_dir)
+    assert [one["en"].text for one in cards.card("1").written.values()] == ["For triage."]
+    reports = ModelReportService(context.engine, context.settings, context.clock)
+    assert reports.page("1", actor="test") == "the report of b"
 
     assert run(context) == "The cases of rare diseases are those of the last time."
     # A rejected case is not learnt from, by the next run.
