@@ -100,7 +100,8 @@ class Location:
                 changed=_changed(entry),
             )
             for entry in entries
-            if entry["type"] == "file"
+            # A bucket may have an empty object for the folder itself.
+            if entry["type"] == "file" and _bare(entry["name"]) != _bare(self._root)
         ]
         return sorted(found, key=lambda one: one.name)
 
@@ -112,11 +113,16 @@ class Location:
     def move(self, name: str, to: str) -> None:
         """Give a file another name below the location. Raises `LocationError`."""
         with _faults("be written"):
-            self._files.makedirs(self._path(to).rpartition("/")[0], exist_ok=True)
+            if isinstance(self._files, LocalFileSystem):  # Buckets have no folders.
+                self._files.makedirs(self._path(to).rpartition("/")[0], exist_ok=True)
             self._files.mv(self._path(name), self._path(to))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+def _bare(path: object) -> str:
+    return str(path).strip("/")
 
 
 def _write_local(path: Path, data: bytes) -> None:

@@ -74,6 +74,16 @@ def test_files_are_for_owner_and_group_alone(tmp_path: Path) -> None:
     assert modes == [0o750, 0o640]
 
 
+def test_the_object_of_a_folder_itself_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    location = Location.open(f"memory://bucket/{uuid4()}", None)
+    location.write("a.csv", b"1")
+    found = location._files.ls(location._root, detail=True)
+    # As s3fs lists what a console made when somebody "created a folder".
+    marker = {"name": f"{location._root}/", "size": 0, "type": "file"}
+    monkeypatch.setattr(location._files, "ls", lambda *_args, **_options: [marker, *found])
+    assert [one.name for one in location.listed()] == ["a.csv"]
+
+
 def test_options_that_do_not_fit_are_told_without_their_values() -> None:
     with pytest.raises(LocationError, match="needs the extra `gs`"):
         Location.open("gs://bucket", SecretStr('{"token": "xqz"}'))
