@@ -1,7 +1,7 @@
 """What there is to tell of alerts and promotions, and how it is told. English, for administrators.
 
 No patient data can come into it: an alert holds counts and figures. What a person wrote when
-resolving one is kept, and not sent: free text may name anybody.
+resolving one, or promoting a version, is kept and not sent: free text may name anybody.
 """
 
 import json
@@ -49,7 +49,8 @@ def digest_news(watch: Mapping[str, Any], at: datetime) -> News:
         "severity": SEVERITIES[0],
         "version": watch["version"],
         "previous": watch["previous"],
-        "digest": watch["digest"],
+        # Why it was promoted is what a person wrote.
+        "digest": {name: value for name, value in watch["digest"].items() if name != "why"},
     }
     identifier = f"digest-{watch['release_id']}"
     return News(identifier, DIGEST, at, _content("release.digest", at, data))
@@ -86,7 +87,10 @@ def text(content: Mapping[str, Any], zone: tzinfo) -> str:
     if "id" in data:
         lines.append(f"More: cds-service alerts show {data['id'][:_SHOWN_ID]}")
     if "digest" in data:
-        lines.append(json.dumps(data["digest"], indent=2, ensure_ascii=False))
+        # Imported here: it loads what trains, and a serving process must not.
+        from cds_service.services.digests import digest_text
+
+        lines.append(digest_text({**data["digest"], "why": "cds-service models digest says it"}))
     return "\n".join(lines)
 
 

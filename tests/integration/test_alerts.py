@@ -315,14 +315,29 @@ def test_a_digest_is_told_once(context: ProcessContext, hook: Receiver, post: Ma
     with context.engine.begin() as connection:
         connection.execute(insert(RELEASE_WATCHES), release_watch)
     assert sent(context) == "0 news put on their way, 0 sent."
+    digest = {
+        "version": "1",
+        "previous": "0",
+        "at": NOW.isoformat(),
+        "by": "cli:ana",
+        "why": "Xqzfamily of bed 12",
+        "change_plan": None,
+        "kind": None,
+        "figures": [
+            {"name": "log_loss", "old": None, "new": {"value": 0.5, "lower": None, "upper": None}}
+        ],
+    }
     with context.engine.begin() as connection:
-        connection.execute(RELEASE_WATCHES.update().values(digest={"log_loss": -0.01}))
+        connection.execute(RELEASE_WATCHES.update().values(digest=digest))
     later(context, timedelta(days=90))  # Long after the promotion: the watch took its time.
     sent(context)
     sent(context)
     (told,) = hook.posted
     assert told.content["type"] == "release.digest"
-    assert told.content["data"]["digest"] == {"log_loss": -0.01}
+    assert told.content["data"]["digest"]["figures"] == digest["figures"]
+    (mail,) = post.mails
+    assert "took the place of 0 on 2026-03-01" in mail.get_content()
+    assert not leaks(told.body.decode() + mail.as_string())
     assert [mail["Subject"] for mail in post.mails] == [
         "[cds-service] version 1 took the place of 0"
     ]
