@@ -35,9 +35,32 @@ Form = dict[str, str]
 """Fields of a form by name; of a name that comes twice the last."""
 
 
-def signed_in(
-    permission: Permission | None = None, *, is_activity: bool = True
-) -> Callable[[Request], Awaitable[Person]]:
+class SignedIn:
+    """What `signed_in` makes."""
+
+    def __init__(self, permission: Permission | None, *, is_activity: bool) -> None:
+        self.permission = permission
+        self._is_activity = is_activity
+
+    async def __call__(self, request: Request) -> Person:
+        """The person, or an error."""
+        person = await person_of(request, is_activity=self._is_activity)
+        if person is None:
+            raise SignInNeededError
+        try:
+            if request.method not in _SAFE:
+                await check_origin_and_token(request, person.session)
+            if self.permission is not None and not person.may(self.permission):
+                raise NotPermittedError(self.permission.value)
+        except (FormRefusedError, NotPermittedError) as error:
+            wanted = "form" if isinstance(error, FormRefusedError) else error.permission
+            sessions = Sessions(await process(request))
+            await run_in_threadpool(sessions.refused, person, wanted, request.scope["path"])
+            raise
+        return person
+
+
+def signed_in(permission: Permission | None = None, *, is_activity: bool = True) -> SignedIn:
     """A dependency: the person who is signed in and has this permission (without one: anybody).
 
     What a page asks for by itself, such as progress, is no activity: it keeps no session alive.
@@ -46,24 +69,7 @@ def signed_in(
     and the token of the session are checked, so no route can forget that. Raises
     `SignInNeededError`, `NotPermittedError` and `FormRefusedError`.
     """
-
-    async def somebody(request: Request) -> Person:
-        person = await person_of(request, is_activity=is_activity)
-        if person is None:
-            raise SignInNeededError
-        try:
-            if request.method not in _SAFE:
-                await check_origin_and_token(request, person.session)
-            if permission is not None and not person.may(permission):
-                raise NotPermittedError(permission.value)
-        except (FormRefusedError, NotPermittedError) as error:
-            wanted = "form" if isinstance(error, FormRefusedError) else error.permission
-            sessions = Sessions(await process(request))
-            await run_in_threadpool(sessions.refused, person, wanted, request.scope["path"])
-            raise
-        return person
-
-    return somebody
+    return SignedIn(permission, is_activity=is_activity)
 
 
 async def person_of(request: Request, *, is_activity: bool = True) -> Person | None:

@@ -1,10 +1,9 @@
 """Signing in with a provider of identities that nobody on this project wrote."""
 
 import re
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +17,11 @@ from cds_service.storage.tables import AUDIT_EVENTS
 from tests.support.openid_provider import (
     RunningProvider,
     come_back,
-    provider,
     sign_in_there,
+    together,
 )
 from tests.support.people import Visitor, add_account
 from tests.support.service import Service, TestClock, new_context, running
-from tests.support.try_pages import router
-
-
-@contextmanager
-def together(
-    folder: Path, *, settings: dict[str, Any] | None = None, **changes: Any
-) -> Iterator[tuple[Service, RunningProvider]]:
-    """A service and a provider that know each other."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        public = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with provider(folder, public, **changes) as known:
-        chosen = known.settings(public_url=public) | (settings or {})
-        context = new_context(folder, **chosen)
-        clock = context.clock
-        assert isinstance(clock, TestClock)
-        clock.time = datetime.now(UTC)
-        with running(context, clock, router) as service:
-            yield service, known
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -17,6 +18,8 @@ import httpx
 
 from tests.support.node_packages import node_folder
 from tests.support.people import Visitor
+from tests.support.service import Service, TestClock, new_context, running
+from tests.support.try_pages import router
 
 CLIENT = "cds"
 SECRET = "a secret with + and % and : in it"
@@ -88,6 +91,25 @@ def provider(folder: Path, base_url: str, **changes: Any) -> Iterator[RunningPro
     finally:
         process.terminate()
         process.wait(10)
+
+
+@contextmanager
+def together(
+    folder: Path, *, settings: dict[str, Any] | None = None, **changes: Any
+) -> Iterator[tuple[Service, RunningProvider]]:
+    """A service and a provider that know each other."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        public = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with provider(folder, public, **changes) as known:
+        chosen = known.settings(public_url=public) | (settings or {})
+        context = new_context(folder, **chosen)
+        clock = context.clock
+        assert isinstance(clock, TestClock)
+        clock.time = datetime.now(UTC)
+        port = int(public.rpartition(":")[2])
+        with running(context, clock, router, port=port) as service:
+            yield service, known
 
 
 def sign_in_there(address: str, account: str, browser: httpx.Client) -> str:

@@ -1,18 +1,25 @@
 """People in front of pages: who signs in, and a browser that keeps its cookies."""
 
 import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 from argon2 import PasswordHasher
+from fastapi import APIRouter
 
 from cds_service.context import ProcessContext
 from cds_service.security.passwords import Passwords
 from cds_service.security.permissions import Role
 from cds_service.services.sessions import Arrival, Sessions
 from cds_service.services.users import UserService
-from tests.support.service import Service, new_context
+from cds_service.settings import Settings
+from cds_service.storage import session
+from tests.support.certificates import own_certificate
+from tests.support.service import Service, TestClock, new_context, running
 
 PUBLIC = "https://cds.example"
 KEYS = '["' + "A" * 43 + '="]'
@@ -26,6 +33,26 @@ def closed_context(
     """A process outside development mode, where people have to sign in."""
     chosen: dict[str, Any] = {"development": False, "public_url": PUBLIC, "secret_keys": KEYS}
     return new_context(folder, database_url, **chosen | settings)
+
+
+@contextmanager
+def serving_closed(folder: Path, *routers: APIRouter, **settings: Any) -> Iterator[Service]:
+    """A service outside development mode, over https on this machine, for a real browser. Its
+    clock goes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    chosen: dict[str, Any] = {
+        "development": False,
+        "public_url": f"https://localhost:{port}",
+        "secret_keys": KEYS,
+        "data_dir": folder,
+    }
+    context = ProcessContext.create(Settings(**chosen | settings))
+    session.upgrade(context.engine)
+    certificate = own_certificate(folder)
+    with running(context, TestClock(), *routers, port=port, certificate=certificate) as service:
+        yield service
 
 
 def quick_passwords() -> Passwords:

@@ -1,6 +1,7 @@
 """The whole service on a real port, with a clock the test sets."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -126,15 +127,25 @@ def release(context: ProcessContext, version: str, artefact: Path, checksum: str
 
 
 @contextmanager
-def running(context: ProcessContext, clock: TestClock, *routers: APIRouter) -> Iterator[Service]:
-    """Serve `context` until the block ends, and these routes beside those of the application."""
+def running(
+    context: ProcessContext,
+    clock: TestClock,
+    *routers: APIRouter,
+    port: int = 0,
+    certificate: Path | None = None,
+) -> Iterator[Service]:
+    """Serve `context` until the block ends, and these routes beside those of the application; with
+    a certificate (and its key, PEM) over https."""
     app = create_app(context)
     for router in routers:
         app.include_router(router)
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         port = listener.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, access_log=False, ssl_certfile=certificate)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 20
@@ -143,7 +154,13 @@ def running(context: ProcessContext, clock: TestClock, *routers: APIRouter) -> I
                 raise RuntimeError("the service did not start")
             time.sleep(0.01)
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+            base = (
+                f"http://127.0.0.1:{port}" if certificate is None else f"https://localhost:{port}"
+            )
+            trusted = (
+                True if certificate is None else ssl.create_default_context(cafile=certificate)
+            )
+            with httpx.Client(base_url=base, timeout=30, verify=trusted) as http:
                 yield Service(http, context, clock)
         finally:
             server.should_exit = True
