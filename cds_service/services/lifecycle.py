@@ -45,6 +45,7 @@ from cds_service.storage.challenger_store import (
     WAITING,
     ChallengerStore,
 )
+from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 from model.errors import ArtefactError
 from model.evaluation.sequential import MINIMUM_CLUSTERS
@@ -270,7 +271,10 @@ class LifecycleService:
     def _resume(self, row: dict[str, Any], actor: str) -> str:
         """Judge a challenger whose training was done and whose comparison was not."""
         champion = self._models.champion()
-        if champion is None or champion["version"] != row["champion"]:
+        with reading(self._context.engine) as connection:
+            # Its heads of rare diseases may have changed meanwhile, and nothing else.
+            alike = [] if champion is None else ModelStore(connection).alike(champion["version"])
+        if champion is None or row["champion"] not in alike:
             return self._steps.give_up(row, "Another version is champion since.", actor)
         until = datetime.fromisoformat(row["detail"]["data_until"])
         rows = training_rows(
