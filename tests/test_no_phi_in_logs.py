@@ -19,6 +19,7 @@ import pytest
 from cds_service import routes
 from cds_service.logs import JsonFormatter
 from cds_service.security.clients import Right
+from cds_service.services.sign_in import ACCOUNT_FREE
 from tests.support import fhir_server
 from tests.support.builders import bundle, encounter, patient
 from tests.support.cohorts import small_cohort
@@ -53,6 +54,7 @@ from tests.support.service import new_context, release
 
 DISEASE_SEVERITY = "/cds-services/disease-severity"
 RECORD_PROBLEM = "/cds-services/record-problem"
+FORM = "application/x-www-form-urlencoded"
 FEEDBACK = "/cds-services/{service}/feedback"
 MODEL_CARD = "/models/{version}/card"
 PUBLIC_ROUTES = {
@@ -65,6 +67,13 @@ PUBLIC_ROUTES = {
     ("GET", "/fhir/ValueSet/severity-category"),
     ("GET", MODEL_CARD),
     ("GET", f"{MODEL_CARD}.json"),
+    ("GET", "/static/{name}"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("GET", "/sign-in/provider"),
+    ("GET", "/sign-in/callback"),
+    ("GET", "/sign-in/provider/out"),
+    ("GET", "/session"),
 }
 """What needs no token, because there is nothing of a patient in it."""
 
@@ -148,7 +157,8 @@ class Sender:
         if status >= 400:
             assert not leaks(response.text), (path, response.text)
             assert not leaks(str(response.headers))
-            if "health" not in path and path != MODEL_CARD:
+            is_page = response.headers["content-type"].startswith("text/html")
+            if "health" not in path and not is_page:
                 assert response.json()["resourceType"] == "OperationOutcome"
         return response
 
@@ -342,6 +352,38 @@ def discharge(sender: Sender, fhir: fhir_server.FHIRServer) -> None:
     send(500, "POST", path, opened(encounter=left, conditions=faulty) | {"hook": body["hook"]})
 
 
+def visit_pages(sender: Sender) -> None:
+    """Pages that all others stand on, with marks in query, cookies and forms."""
+    send = sender.send
+    sender.seen.add(("GET", "/"))
+    assert sender.http.get("/").status_code in (200, 303)
+    send(404, "GET", "/static/{name}", name="xqz.css")
+    send(404, "GET", "/xqz/Patient/4711", headers={"Accept": "text/html"})
+    send(200, "GET", "/session", headers={"Cookie": "cds_session=xqz.xqz"})
+    for path in ("/session", "/sign-out"):
+        send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM})
+        send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM, "Accept": "text/html"})
+    for path in ("/sign-in/provider", "/sign-in/callback"):
+        send(404, "GET", path, headers={"Cookie": "cds_provider=xqz"})
+    send(200, "GET", "/sign-in/provider/out")
+    page = send(200, "GET", "/sign-in")
+    token = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert token is not None
+    browser = {
+        "Origin": str(sender.http.base_url).rstrip("/"),
+        "Cookie": f"cds_form={page.cookies['cds_form']}",
+        "Content-Type": FORM,
+    }
+    sender.http.cookies.clear()
+    fields = f"csrf={token[1]}&name=xqz-name&password=xqz-password".encode()
+    send(403, "POST", "/sign-in", fields, headers={"Content-Type": FORM})
+    for _ in range(ACCOUNT_FREE):
+        send(403, "POST", "/sign-in", fields, headers=browser)
+    send(429, "POST", "/sign-in", fields, headers=browser)
+    for bad in (b"\xff", b"xqz=%ff", "xqz=ñ".encode()):
+        send(400, "POST", "/sign-in", bad, headers=browser)
+
+
 def go_everywhere(
     sender: Sender, program: Program, fhir: fhir_server.FHIRServer, secret: str
 ) -> None:
@@ -362,6 +404,7 @@ def go_everywhere(
     post_diagnoses(sender, secret)
     notify(sender)
     discharge(sender, fhir)
+    visit_pages(sender)
     # 200, one of them by a model that fails for this patient, and the same call again.
     body = opened(conditions=bundle(marked_condition()))
     for _ in range(2):
@@ -541,8 +584,8 @@ def come_with_tokens(sender: Sender, key: Key) -> None:
 def test_every_route_and_status_was_tried(everywhere: Everywhere) -> None:
     assert ("POST", DISEASE_SEVERITY) in every_route()
     assert every_route() <= everywhere.seen, "a route the marked patient never took"
-    told = {200, 201, 204, 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 500, 503, 504}
-    assert everywhere.statuses == told
+    told = {200, 201, 204, 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 429}
+    assert everywhere.statuses == told | {500, 503, 504}
 
 
 def test_no_log_line_holds_a_patient_value(everywhere: Everywhere) -> None:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -51,7 +52,7 @@ def page(
         }
         headers = _document_headers()
     else:
-        shared |= _application(request, words)
+        shared |= _application(request, words, code)
         headers = _application_headers(frames)
     content = _environment().get_template(template).render(**shared | values)
     headers["Content-Language"] = words.language
@@ -79,14 +80,16 @@ def _is_routed(app: Starlette, path: str) -> bool:
     return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
 
 
-def _application(request: Request, words: Words) -> dict[str, Any]:
+def _application(request: Request, words: Words, code: int) -> dict[str, Any]:
     """What every page of the application knows: `href` and `static` make addresses, `can` tells
     whether the reader has a permission, `csrf` goes into each form."""
     settings: Settings = request.app.state.context.settings
     person: Person | None = getattr(request.state, "person", None)
     prefix = prefix_of(settings)
     path = request.scope["path"]
-    query = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+    # What goes wrong repeats nothing of what was sent.
+    asked = [] if code >= HTTPStatus.BAD_REQUEST else request.query_params.multi_items()
+    query = [(key, value) for key, value in asked if key != "lang"]
     return {
         "href": lambda target: prefix + target,
         "static": lambda name: prefix + static_file(name).address,
