@@ -72,6 +72,7 @@ def show(version: Annotated[str, typer.Argument(help="Version, or `champion`.")]
     ]
     row["comparisons"] = service.comparisons(version)
     row["looks"] = service.looks(version)
+    row["challenger"] = service.challenger(version)
     typer.echo(json.dumps(row, indent=2, default=str))
 
 

@@ -66,7 +66,7 @@ def matured_outcomes(
             label_version=context.terminology.label_version,
             since=since,
         ).frame
-    if "prompted" in frame:
+    if len(frame):
         frame = frame[~frame["prompted"].astype(bool)]
     return frame.reset_index(drop=True)
 

@@ -180,6 +180,11 @@ class ModelService:
                 if row["kind"] in COMPARISONS and "gates" in row["result"]
             ]
 
+    def challenger(self, version: str) -> dict[str, Any] | None:
+        """Where a version stands on its way; `None` for one that is no challenger."""
+        with reading(self._engine) as connection:
+            return ChallengerStore(connection).get(version)
+
     def looks(self, version: str) -> list[dict[str, Any]]:
         """Looks taken at held-out rows for a version, oldest first."""
         with reading(self._engine) as connection:

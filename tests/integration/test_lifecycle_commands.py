@@ -64,6 +64,7 @@ def test_the_way_by_commands(var: Path) -> None:
     first = json.loads(done(var, "models", "show", "1"))
     assert set(shown["history_ids"]) == {first["history_id"], "brought"}
     assert shown["history_id"] == first["history_id"]
+    assert (shown["challenger"]["stage"], first["challenger"]) == ("waiting", None)
 
     done(var, "models", "approve", "2", "--reason", "the figures are good")
     assert "does not wait" in run(var, "models", "approve", "2", "--reason", "r").sentence()
