@@ -33,11 +33,60 @@ def print_chunks(done: str, chunks: Sequence[Mapping[str, Any]]) -> None:
             verified,
         ]
         for version, figures in result["versions"].items() or [("-", None)]:
-            lines.append([*told, version, *_figures(figures)])
+            lines.append([*told, _named(version, figures, result), *_figures(figures)])
             told = [""] * len(_HEAD)
     typer.echo(table([*_HEAD, *_OF_VERSION], lines))
-    for sentence in _cautions(chunks[0]):
+    newest = chunks[0]
+    typer.echo(f"\nChunk {newest['number']}:")
+    for sentence in (*_verified(newest), *_feedback(newest), *_shifts(newest), *_cautions(newest)):
         typer.echo(sentence)
+
+
+def _named(version: str, figures: Mapping[str, Any] | None, result: Mapping[str, Any]) -> str:
+    """With what the version was to the chunk, if it was not simply the one that answered."""
+    if figures is None:
+        return version
+    roles = ["live"] if version == result["champion"] else []
+    roles += ["shadow"] if figures["answered"] == 0 else []
+    return f"{version} ({', '.join(roles)})" if roles else version
+
+
+def _verified(chunk: Mapping[str, Any]) -> list[str]:
+    """How much is verified in each group (C18)."""
+    by: dict[str, list[str]] = {}
+    for one in chunk["result"]["verification"]:
+        share = "too few" if one["share"] is None else f"{one['share']:.0%}"
+        by.setdefault(one["by"], []).append(
+            share if one["by"] == "risk" else f"{one['level']} {share}"
+        )
+    words = {
+        "category": "Verified by category predicted",
+        "risk": "Verified by tenth of the risk of acute illness, lowest first",
+        "card": "Verified by card",
+    }
+    return [f"{words[name]}: {', '.join(by[name])}." for name in words if name in by]
+
+
+def _feedback(chunk: Mapping[str, Any]) -> list[str]:
+    told = [
+        f"{one['indicator']} {one['accepted']:.0%} and {one['overridden']:.0%} of {one['cards']}"
+        for one in chunk["result"]["feedback"]
+        if one["cards"]
+    ]
+    return [f"Cards taken up and overridden: {'; '.join(told)}."] if told else []
+
+
+def _shifts(chunk: Mapping[str, Any]) -> list[str]:
+    """How common categories are now, by what each version that answered predicts."""
+    found: list[str] = []
+    for version, figures in chunk["result"]["versions"].items():
+        if figures["answered"] and figures["prevalence_shift"]:
+            told = ", ".join(
+                f"{one['category']} {one['ratio']:.2f} [{one['lower']:.2f}, {one['upper']:.2f}]"
+                for one in figures["prevalence_shift"]
+            )
+            found.append(f"Shares by what version {version} predicts, times its own: {told}.")
+    return found
 
 
 def _cautions(chunk: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """`evaluate`: the table of chunks, and everything as JSON."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,7 +36,15 @@ def test_chunks_are_a_table(folder: Path) -> None:
     assert head.split()[:6] == ["chunk", "from", "until", "revision", "assessments", "verified"]
     assert row.split()[0] == "1"
     assert row.split()[3:6] == ["1", "100", "66%"]
+    assert row.split()[6:9] == ["1", "(live)", "100"]
     assert "Judged" in out
+    assert "Verified by category predicted: " in out
+    tenths = re.search(r"lowest first: ([^.]+)\.", out)
+    assert tenths is not None
+    assert len(tenths[1].split(", ")) == 10
+    assert "Verified by card: shown " in out
+    assert "Cards taken up and overridden: all 0% and 0% of 50" in out
+    assert re.search(r"Shares by what version 1 predicts, times its own: .*acute \d", out)
 
 
 def test_json_has_all_of_it(folder: Path) -> None:

@@ -170,7 +170,7 @@ def test_the_regression_is_that_of_scikit_learn() -> None:
     rows = selected(400, 6, "risk")
     design, target = verification_design(rows), rows.verified.astype(np.float64)
     weights = np.random.default_rng(1).integers(0, 3, (2, 400)).astype(np.float64)
-    found = ridge_logistic(design, target, weights)
+    found = ridge_logistic(design, target, weights, penalty=1.0)
     for i in range(2):
         other = LogisticRegression(C=1.0, tol=1e-8, max_iter=1_000)
         other.fit(design[:, 1:], target, sample_weight=weights[i])
