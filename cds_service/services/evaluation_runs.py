@@ -18,15 +18,18 @@ def record_runs(context: ProcessContext) -> int:
     told next time.
     """
     with reading(context.engine) as connection:
-        waiting = EvaluationChunkStore(connection).without_run()
+        waiting = [
+            # Without a version there is nothing to stand beside.
+            chunk
+            for chunk in EvaluationChunkStore(connection).without_run()
+            if chunk["result"]["versions"]
+        ]
     told = 0
     try:
         registry = open_registry(context.settings) if waiting else None
         for chunk in waiting:
             assert registry is not None  # noqa: S101  # there is one where somebody waits
             run_id = _record(registry, chunk)
-            if run_id is None:
-                continue
             with context.engine.begin() as connection:
                 EvaluationChunkStore(connection).set_run(chunk["id"], run_id)
             told += 1
@@ -35,8 +38,8 @@ def record_runs(context: ProcessContext) -> int:
     return told
 
 
-def _record(registry: Registry, chunk: Mapping[str, Any]) -> str | None:
-    """A run for each version; the id of that which answered most. `None`: nobody was judged."""
+def _record(registry: Registry, chunk: Mapping[str, Any]) -> str:
+    """A run for each version, of which there is one; the id of that which answered most."""
     runs: dict[str, str] = {}
     versions = chunk["result"]["versions"]
     for version, figures in versions.items():
@@ -58,8 +61,6 @@ def _record(registry: Registry, chunk: Mapping[str, Any]) -> str | None:
             name=name,
             at=chunk["at"],
         )
-    if not runs:
-        return None
     return runs[max(runs, key=lambda version: int(versions[version]["answered"]))]
 
 
