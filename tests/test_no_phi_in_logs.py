@@ -19,7 +19,7 @@ import pytest
 from cds_service import routes
 from cds_service.logs import JsonFormatter
 from cds_service.security.clients import Right
-from cds_service.services.sign_in import ACCOUNT_FREE
+from cds_service.services.attempts import ACCOUNT_FREE
 from tests.support import fhir_server
 from tests.support.builders import bundle, encounter, patient
 from tests.support.cohorts import small_cohort

@@ -1,6 +1,7 @@
 """`cds-service users`."""
 
 import sys
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -70,6 +71,34 @@ def roles(name: Name, role: Roles) -> None:
     """Give an account other roles; they count from its next page on."""
     _service().set_roles(name, role, actor=actor())
     typer.echo(f"{name} is {_listed(role)}.")
+
+
+@app.command("sessions")
+def sessions() -> None:
+    """Who is signed in, by a local account or by the provider."""
+    minutes = load_settings().session_minutes
+    found = _service().sessions(timedelta(minutes=minutes))
+    if not found:
+        typer.echo("Nobody is signed in.")
+    for one in found:
+        typer.echo(
+            f"{one['actor']}  {one['name']}  by {one['how']}  since {one['created_at']:%H:%M} UTC, "
+            f"last seen {one['last_seen_at']:%H:%M}"
+        )
+
+
+@app.command("end")
+def end(
+    actor_name: Annotated[
+        str | None, typer.Argument(metavar="[WHO]", help="As `users sessions` lists them first.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="All sessions.")] = False,
+) -> None:
+    """End the sessions of somebody, or of everybody, at once."""
+    if (actor_name is None) != everybody:
+        raise typer.BadParameter("name who, or give --everybody")
+    ended = _service().sign_out(actor_name, by=actor())
+    typer.echo(f"Sessions ended: {ended}.")
 
 
 def _password() -> str:

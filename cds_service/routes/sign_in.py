@@ -100,15 +100,7 @@ def sign_in(
     except BusyError as error:
         return _page(request, context, words, target, words.say("busy"), error.status)
     except TooManyAttemptsError as error:
-        minutes = ceil(error.seconds / 60)
-        said = (
-            words.say("blocked.long")
-            if error.seconds > _LONG
-            else words.say("blocked", minutes=minutes)
-        )
-        response = _page(request, context, words, target, said, error.status)
-        response.headers["Retry-After"] = str(error.seconds)
-        return response
+        return _blocked(request, context, words, error, target)
     return begin(context, cookie, target)
 
 
@@ -159,6 +151,8 @@ def arrive(request: Request, context: Process, words: Speaking) -> Response:
         )
     except (ProviderAwayError, ProviderRefusedError, NoRoleError, BusyError) as error:
         response = _not_let_in(request, context, words, error, "/")
+    except TooManyAttemptsError as error:
+        response = _blocked(request, context, words, error, "/")
     else:
         response = begin(context, cookie, target)
     drop_cookie(response, context.settings, PROVIDER_COOKIE)
@@ -231,6 +225,23 @@ def _not_let_in(
         BusyError: ("busy", 503),
     }[type(error)]
     return _page(request, context, words, target, words.say(key), status)
+
+
+def _blocked(
+    request: Request,
+    context: ProcessContext,
+    words: Words,
+    error: TooManyAttemptsError,
+    target: str,
+) -> Response:
+    """The sign-in page with how long to wait."""
+    minutes = ceil(error.seconds / 60)
+    said = words.say("blocked", minutes=minutes)
+    if error.seconds > _LONG:
+        said = words.say("blocked.long")
+    response = _page(request, context, words, target, said, error.status)
+    response.headers["Retry-After"] = str(error.seconds)
+    return response
 
 
 def _page(

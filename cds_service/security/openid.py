@@ -32,6 +32,8 @@ SECONDS: Final = 6.0
 """For everything that one step asks of the provider."""
 METADATA_SECONDS: Final = 3600.0
 """How long the provider's description is used without asking again."""
+RETRY_SECONDS: Final = 3.0
+"""How often a provider that does not answer is asked what it is."""
 LEEWAY: Final = 30
 """Seconds by which clocks may differ."""
 _OK: Final = 200
@@ -100,6 +102,7 @@ class OpenID:
         self._keys = KeyRing(lambda url: self._json(url, {}, self._deadline()), monotonic)
         self._lock = threading.Lock()
         self._known: tuple[float, Provider] | None = None
+        self._failed = float("-inf")
 
     def close(self) -> None:
         """Close the connections."""
@@ -113,7 +116,14 @@ class OpenID:
         with self._lock:
             if self._known is not known and self._known is not None:
                 return self._known[1]
-            found = self._discover()
+            if self._monotonic() - self._failed < RETRY_SECONDS:
+                # One asks for all: whoever waited for the lock does not wait for the same again.
+                raise ProviderAwayError("tried a moment ago")
+            try:
+                found = self._discover()
+            except ProviderAwayError:
+                self._failed = self._monotonic()
+                raise
             self._known = (self._monotonic(), found)
             return found
 

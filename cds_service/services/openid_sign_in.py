@@ -19,8 +19,10 @@ from cds_service.security.openid import (
     Relation,
 )
 from cds_service.security.permissions import Role
+from cds_service.services.attempts import Attempts
 from cds_service.services.sessions import Arrival, Sessions
 from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.people_store import PeopleStore
 
 CALLBACK = "/sign-in/callback"
 LASTS = timedelta(minutes=10)
@@ -50,6 +52,7 @@ class OpenIDSignIn:
         self._context = context
         self._openid = openid
         self._sessions = Sessions(context)
+        self._attempts = Attempts(context)
         self._places = threading.BoundedSemaphore(WAITING)
 
     @classmethod
@@ -93,8 +96,11 @@ class OpenIDSignIn:
         """Somebody comes back with the provider's answer: what goes into the cookie of the session,
         and where they wanted to go.
 
-        Raises `ProviderAwayError`, `ProviderRefusedError`, `NoRoleError` and `BusyError`.
+        Raises `ProviderAwayError`, `ProviderRefusedError`, `NoRoleError`, `BusyError` and
+        `TooManyAttemptsError`.
         """
+        # Answers are free to invent, and each that is refused is written down.
+        self._attempts.count(address)
         try:
             with _Place(self._places):
                 claims, target = self._identity(kept, answer)
@@ -119,7 +125,12 @@ class OpenIDSignIn:
             how="openid",
             fhir_user=_text(claims.get("fhirUser")),
         )
-        return self._sessions.open(arrival, address=address, replaces=replaces), target
+        with self._context.engine.begin() as connection:
+            self._attempts.take_back(PeopleStore(connection), address)
+            cookie = self._sessions.open_within(
+                connection, arrival, address=address, replaces=replaces
+            )
+        return cookie, target
 
     def end_address(self) -> str | None:
         """Where the provider ends its own session and leads back, if it does.

@@ -68,7 +68,7 @@ class Sessions:
     ) -> str:
         """The same in the caller's transaction."""
         store, at = PeopleStore(connection), self._context.clock()
-        store.purge(sessions_before=at, attempts_before=at - ATTEMPTS_KEPT)
+        store.purge(at, attempts_before=at - ATTEMPTS_KEPT)
         old = None if replaces is None else self._id(replaces)
         if old is not None:
             store.end(old, at)

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -103,6 +103,28 @@ class UserService:
             store.change_user(user["name"], {"removed_at": at, "updated_at": at})
             ended = store.end_all(user["name"], at)
             _audit(connection, at, actor, "remove-user", user["name"], {"sessions": ended})
+        return ended
+
+    def sessions(self, idle: timedelta) -> list[dict[str, Any]]:
+        """Sessions that go on, of local accounts and of people of the provider."""
+        at = self._clock()
+        with reading(self._engine) as connection:
+            return PeopleStore(connection).open_sessions(at, at - idle)
+
+    def sign_out(self, actor: str | None, *, by: str) -> int:
+        """End every session of somebody (`user:ana`, `oidc:…`), or of everybody without one;
+        returns how many."""
+        with self._engine.begin() as connection:
+            at = self._clock()
+            ended = PeopleStore(connection).end_of(actor, at)
+            AuditStore(connection).add(
+                at=at,
+                actor=by,
+                action="end-sessions",
+                object_type="session",
+                object_id=actor or "everybody",
+                detail={"sessions": ended},
+            )
         return ended
 
     def _hash(self, password: str, name: str) -> str:

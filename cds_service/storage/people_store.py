@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.storage.tables import SESSIONS, SIGN_IN_ATTEMPTS, USERS
@@ -78,6 +78,29 @@ class PeopleStore:
             .values(ended_at=at)
         ).rowcount
 
+    def open_sessions(self, at: datetime, seen_since: datetime) -> list[dict[str, Any]]:
+        """Sessions that go on, by who they belong to; without what would open them."""
+        query = (
+            select(
+                *(SESSIONS.c[name] for name in ("actor", "name", "how", "created_at")),
+                SESSIONS.c.last_seen_at,
+            )
+            .where(
+                SESSIONS.c.ended_at.is_(None),
+                SESSIONS.c.expires_at > at,
+                SESSIONS.c.last_seen_at > seen_since,
+            )
+            .order_by(SESSIONS.c.actor, SESSIONS.c.created_at)
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def end_of(self, actor: str | None, at: datetime) -> int:
+        """End every session of somebody, or of everybody; returns how many were open."""
+        query = update(SESSIONS).where(SESSIONS.c.ended_at.is_(None), SESSIONS.c.expires_at > at)
+        if actor is not None:
+            query = query.where(SESSIONS.c.actor == actor)
+        return self._connection.execute(query.values(ended_at=at)).rowcount
+
     def attempt(self, key: str) -> dict[str, Any] | None:
         """Failed attempts under a key; nobody else counts one meanwhile."""
         query = select(SIGN_IN_ATTEMPTS).where(SIGN_IN_ATTEMPTS.c.key == key).with_for_update()
@@ -105,9 +128,13 @@ class PeopleStore:
         """Forget what failed under a key."""
         self._connection.execute(delete(SIGN_IN_ATTEMPTS).where(SIGN_IN_ATTEMPTS.c.key == key))
 
-    def purge(self, *, sessions_before: datetime, attempts_before: datetime) -> None:
-        """Delete sessions whose time was over by then, and attempts older than that."""
-        self._connection.execute(delete(SESSIONS).where(SESSIONS.c.expires_at < sessions_before))
+    def purge(self, at: datetime, *, attempts_before: datetime) -> None:
+        """Delete sessions whose time is over, and attempts older than that which block nothing."""
+        self._connection.execute(delete(SESSIONS).where(SESSIONS.c.expires_at < at))
+        blocked = SIGN_IN_ATTEMPTS.c.blocked_until
         self._connection.execute(
-            delete(SIGN_IN_ATTEMPTS).where(SIGN_IN_ATTEMPTS.c.last_at < attempts_before)
+            delete(SIGN_IN_ATTEMPTS).where(
+                SIGN_IN_ATTEMPTS.c.last_at < attempts_before,
+                or_(blocked.is_(None), blocked < at),
+            )
         )

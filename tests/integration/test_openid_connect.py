@@ -9,11 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from cds_service.security.permissions import Role
+from cds_service.services import attempts
 from cds_service.services.sessions import Sessions
-from cds_service.storage.tables import AUDIT_EVENTS
+from cds_service.storage.tables import AUDIT_EVENTS, SIGN_IN_ATTEMPTS
 from tests.support.openid_provider import (
     RunningProvider,
     come_back,
@@ -112,6 +113,23 @@ def test_an_answer_counts_once_and_in_the_browser_that_asked(
     again = visitor.get(path)
     assert again.status_code == 403
     assert "did not let you in" in again.text
+
+
+def test_answers_that_nobody_was_sent_for_are_limited(
+    both: tuple[Service, RunningProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, _ = both
+    monkeypatch.setattr(attempts, "ADDRESS_FREE", 8)
+    forget = delete(SIGN_IN_ATTEMPTS)
+    with service.context.engine.begin() as connection:
+        connection.execute(forget)
+    codes = [
+        visitor_of(service).get("/sign-in/callback?code=x&state=y").status_code for _ in range(10)
+    ]
+    with service.context.engine.begin() as connection:
+        connection.execute(forget)
+    assert codes == [403] * 8 + [429] * 2
+    assert come_back(visitor_of(service), "u-1").status_code == 303
 
 
 def test_whoever_takes_too_long_begins_again(both: tuple[Service, RunningProvider]) -> None:

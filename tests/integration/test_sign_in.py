@@ -20,7 +20,8 @@ from cds_service.errors import (
 )
 from cds_service.security.passwords import Passwords
 from cds_service.security.permissions import Role
-from cds_service.services import sign_in as rules
+from cds_service.services import attempts as rules
+from cds_service.services import sign_in
 from cds_service.services.sessions import LONGEST, Sessions
 from cds_service.services.sign_in import SignIn
 from cds_service.services.users import UserService
@@ -232,7 +233,9 @@ def test_after_a_hundred_failures_only_a_new_password_opens(
         with pytest.raises(SignInRefusedError):
             try_in(context, "ana", WRONG)
         wait(context, minutes=16)
-    wait(context, days=29)
+    wait(context, days=31)
+    add_account(context, "luz", Role.REVIEWER)
+    try_in(context, "luz", PASSWORD)  # Old attempts are tidied up meanwhile.
     with pytest.raises(TooManyAttemptsError):
         try_in(context, "ana", PASSWORD)
     users = UserService(context.engine, context.secrecy, context.clock, quick_passwords())
@@ -256,6 +259,16 @@ def test_an_address_waits_whatever_names_it_tries(
     assert try_in(context, "ana", PASSWORD, address="10.0.0.2")
     wait(context, seconds=caught.value.seconds)
     assert try_in(context, "ana", PASSWORD)
+
+
+def test_a_hospital_behind_one_address_may_mistype_all_day(
+    context: ProcessContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "ADDRESS_FREE", 6)
+    for number in range(30):
+        with pytest.raises(SignInRefusedError):
+            try_in(context, f"nobody{number}", WRONG)
+        wait(context, seconds=150)
 
 
 def test_attempts_side_by_side_are_counted_each(context: ProcessContext) -> None:
@@ -290,7 +303,7 @@ def test_old_parameters_of_a_hash_are_renewed(context: ProcessContext) -> None:
 
 def test_too_many_at_once_are_told_to_wait(context: ProcessContext) -> None:
     service = SignIn(context, quick_passwords())
-    for _ in range(rules.WAITING):
+    for _ in range(sign_in.WAITING):
         service._places.acquire()
     with pytest.raises(BusyError):
         service.by_password("ana", PASSWORD, address="10.0.0.1")

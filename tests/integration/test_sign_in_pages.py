@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from cds_service.security.permissions import Role
-from cds_service.services import sign_in as rules
+from cds_service.services import attempts as rules
 from cds_service.storage.tables import AUDIT_EVENTS
 from tests.support.people import (
     PASSWORD,

@@ -7,6 +7,10 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from cds_service.cli.app import app
+from cds_service.context import ProcessContext
+from cds_service.security.permissions import Role
+from cds_service.services.sessions import Arrival, Sessions
+from cds_service.settings import Settings
 from cds_service.storage import session
 from cds_service.storage.tables import AUDIT_EVENTS, USERS
 
@@ -46,6 +50,29 @@ def test_an_account_comes_and_goes(folder: Path) -> None:
     assert all(row.actor.startswith("cli:") for row in actions)
     assert "$argon2id$" in kept
     assert PASSWORD not in kept
+
+
+def test_whoever_is_signed_in_is_listed_and_can_be_signed_out(folder: Path) -> None:
+    assert run("sessions").output == "Nobody is signed in.\n"
+    context = ProcessContext.create(Settings(development=True, data_dir=folder))
+    opened = Sessions(context)
+    people = [
+        Arrival(actor=actor, name=name, roles=frozenset({Role.REVIEWER}), how="openid")
+        for actor, name in (("oidc:1", "Ana"), ("oidc:1", "Ana"), ("oidc:2", "Eva"))
+    ]
+    cookies = [opened.open(one, address="127.0.0.1") for one in people]
+    listed = run("sessions").output.splitlines()
+    assert [line.split("  ")[:3] for line in listed] == [
+        *([["oidc:1", "Ana", "by openid"]] * 2),
+        ["oidc:2", "Eva", "by openid"],
+    ]
+    assert run("end").exit_code == 2
+    assert run("end", "oidc:1", "--everybody").exit_code == 2
+    assert run("end", "oidc:1").output == "Sessions ended: 2.\n"
+    assert [opened.person(cookie) is None for cookie in cookies] == [True, True, False]
+    assert run("end", "--everybody").output == "Sessions ended: 1.\n"
+    assert opened.person(cookies[2]) is None
+    context.engine.dispose()
 
 
 def test_a_role_is_needed_and_must_be_one(folder: Path) -> None:

@@ -49,6 +49,7 @@ class Provider:
         self.token: Any = None
         self.status = 200
         self.away: set[str] = set()
+        self.seconds = 1_000.0
         self.asked: list[tuple[str, Mapping[str, str], bytes]] = []
 
     def id_token(self) -> str:
@@ -105,7 +106,7 @@ def openid(provider: Provider, **changes: Any) -> OpenID:
         "redirect_uri": "https://cds.example/sign-in/callback",
         "allow_http": False,
     } | changes
-    made = OpenID(Relation(**agreed), clock=lambda: NOW)
+    made = OpenID(Relation(**agreed), clock=lambda: NOW, monotonic=lambda: provider.seconds)
     made.close()
     made._exchange = provider  # type: ignore[assignment]  # Speaks as one.
     return made
@@ -285,9 +286,16 @@ def test_away_is_away_and_comes_back(provider: Provider) -> None:
     with pytest.raises(ProviderAwayError, match="no connection"):
         made.provider()
     provider.away.clear()
+    with pytest.raises(ProviderAwayError, match="a moment ago"):
+        made.provider()
+    provider.seconds += 3
     assert made.provider().token_endpoint == "https://id.example/token"
     provider.away.add(f"{ISSUER}/.well-known/openid-configuration")
-    assert made.provider().takes_basic  # Known for an hour.
+    provider.seconds += 3_599
+    assert made.provider().takes_basic
+    provider.seconds += 2
+    with pytest.raises(ProviderAwayError):
+        made.provider()
 
 
 def test_keys_that_are_away_are_told_from_a_bad_token(provider: Provider) -> None:
