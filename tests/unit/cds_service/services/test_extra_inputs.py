@@ -6,7 +6,7 @@ import pandas as pd
 
 from cds_service.services.monitoring import _readings
 from cds_service.services.records import feature_json, row_of
-from cds_service.services.retraining import _design
+from cds_service.services.retraining import like_champion
 from model.features import EXTRA_INPUTS, READINGS, FeatureRow
 from model.scorer import Scorer
 from model.training.run import train
@@ -18,9 +18,9 @@ def test_a_challenger_learns_from_the_inputs_of_the_champion(tmp_path: Path) -> 
     frame = with_extra_inputs(small_cohort(1_500, 9), 2)
     settings = small_settings(extra_inputs=("exercise_days",))
     champion = train(frame, settings, artefact_root=tmp_path, data=DESCRIPTION).scorer
-    assert _design(champion, 1).extra_inputs == ("exercise_days",)
+    assert like_champion(champion, 1).extra_inputs == ("exercise_days",)
     # A model from before there were extra inputs.
-    assert _design(Scorer.load(KEPT, version="1"), 1).extra_inputs == ()
+    assert like_champion(Scorer.load(KEPT, version="1"), 1).extra_inputs == ()
 
 
 def test_a_stored_row_is_the_row_that_was_scored() -> None:
