@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final
 
 from cds_service.context import ProcessContext
@@ -97,7 +96,7 @@ class Schedule:
     ) -> None:
         self._context = context
         self._stopping = stopping or threading.Event()
-        self._jobs = tuple(job for job in jobs if _there(job))
+        self._jobs = jobs
         self._night = night(context.settings, context.zone)
         self._runner = JobRunner(context, self._night, stopping=self._stopping, owner=owner)
 
@@ -238,7 +237,8 @@ class Schedule:
     def _work(self, job: Job, actor: str) -> Callable[[Steps], str]:
         def work(steps: Steps) -> str:
             # Imported here: most of them train or evaluate, and not every process needs all.
-            service = getattr(import_module(_module(job)), job.service)(self._context)
+            module = import_module(f"cds_service.services.{job.module}")
+            service = getattr(module, job.service)(self._context)
             given = {name: getattr(steps, name) for name in job.given}
             return str(getattr(service, job.method)(actor=actor, **given))
 
@@ -248,14 +248,6 @@ class Schedule:
 def night(settings: Settings, zone: tzinfo) -> Night:
     """When jobs of whole days and months run."""
     return Night(parse_time(settings.schedule_time), settings.schedule_day, zone)
-
-
-def _module(job: Job) -> str:
-    return f"cds_service.services.{job.module}"
-
-
-def _there(job: Job) -> bool:
-    return find_spec(_module(job)) is not None
 
 
 def _variable(job: Job) -> str:

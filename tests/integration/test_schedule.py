@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from importlib.machinery import ModuleSpec
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +23,13 @@ from cds_service.errors import NotFoundError, ServiceError
 from cds_service.periods import DEFAULT_PERIODS, Night, Seconds, parse_time
 from cds_service.services import jobs
 from cds_service.services.jobs import LEASE, End, JobRunner, Ran, Steps, retry_after
-from cds_service.services.schedule import Job, Schedule
+from cds_service.services.schedule import JOBS, Job, Schedule
+from cds_service.settings import Settings
 from cds_service.storage import session
 from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.job_store import JobStore
 from tests.support.commands import done, run
-from tests.support.process import starting
+from tests.support.process import ROOT, starting
 from tests.support.service import new_context
 from tests.support.stored import set_time
 
@@ -261,7 +264,6 @@ def test_what_is_due_runs_in_order_and_a_missed_period_once(
         Job("rare", "probe", "Probe"),
         Job("evaluate", "probe", "Probe"),
         Job("export", "probe", "Probe", needs="no_such_setting"),
-        Job("inputs", "not_there_yet", "Probe"),
     )
     schedule = Schedule(context, jobs=table)
     assert [entry.name for entry in schedule.entries()] == ["alerts", "rare", "evaluate", "export"]
@@ -287,6 +289,19 @@ def test_what_is_due_runs_in_order_and_a_missed_period_once(
         JobStore(connection).take("rare", "two", at=context.clock(), lease_until=until, early=True)
     with pytest.raises(ServiceError, match="Another process is at the job rare"):
         schedule.run("rare", actor="cli:me")
+
+
+def test_every_job_is_there_and_described() -> None:
+    assert [job.name for job in JOBS if not job.heavy] + [
+        job.name for job in JOBS if job.heavy
+    ] == list(DEFAULT_PERIODS)
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    for job in JOBS:
+        assert f"| `{job.name}` | {DEFAULT_PERIODS[job.name]} |" in page
+        service = getattr(import_module(f"cds_service.services.{job.module}"), job.service)
+        taken = signature(getattr(service, job.method)).parameters
+        assert {"actor", *job.given} <= set(taken), job.name
+        assert job.needs is None or job.needs in Settings.model_fields
 
 
 def test_another_period_counts_from_the_next_start(
