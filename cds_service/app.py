@@ -29,6 +29,7 @@ from cds_service.routes import (
     models,
     sign_in,
     subscriptions,
+    triage,
 )
 from cds_service.routes.dependencies import answer
 from cds_service.routes.problems import problem_page, wants_page
@@ -110,6 +111,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(models.router)
     app.include_router(home.router)
     app.include_router(sign_in.router)
+    app.include_router(triage.router)
     app.add_middleware(_LastResort)
     if context.settings.cors_origins:
         # Around the last resort: a browser hides an error without the CORS header (R68).

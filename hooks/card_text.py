@@ -6,7 +6,7 @@ wording and numbers.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hooks.disease_severity import Situation, population, population_reason
 from hooks.findings import Findings
@@ -29,7 +29,11 @@ ON_RECORD = (Severity.CHRONIC, Severity.TERMINAL)
 
 
 class CardText:
-    """Summary and detail of one card in one language."""
+    """Summary and detail of one card in one language.
+
+    The statements a detail is made of can be had one by one (`…_lines`), for a page that shows
+    them in another form.
+    """
 
     def __init__(
         self,
@@ -39,17 +43,20 @@ class CardText:
         narrow: bool = False,
         sandbox: bool = False,
         pre_existing: frozenset[Severity] = frozenset(),
+        data: Callable[[str], str] = from_data,
     ) -> None:
         """Write about `findings` with `wording`.
 
         `narrow`: one statement a line and lists, for a pane in which paragraphs are hard to read.
         `sandbox`: for a test environment, which the card names (C13).
+        `data` makes text that came from data safe for where it is shown.
         """
         self._found = findings
         self._wording = wording
         self._narrow = narrow
         self._sandbox = sandbox
         self._pre_existing = pre_existing
+        self._data = data
         self._readings = ReadingText(findings.extraction, wording)
 
     def summary(self) -> str:
@@ -128,17 +135,33 @@ class CardText:
         found, say = self._found, self._wording.say
         needed = (Situation.INSUFFICIENT_DATA, Situation.MODEL_FAILED)
         parts = []
-        if found.red:
-            readings = [self._readings.red(feature) for feature in found.red]
+        if readings := self.red_lines():
             if self._narrow and len(readings) > 1:
                 parts.append(_listed(f"**{say('red.heading')}**", map(sentence, readings)))
             else:
                 parts.append(f"**{say('red', readings='; '.join(readings))}.**")
-        if found.news2 is not None and (found.red or found.situation in needed):
-            parts.append(say("news2", n=found.news2.n_parameters, score=found.news2.score))
+        if found.red or found.situation in needed:
+            parts += self.news2_lines()
         return self._together(parts)
 
+    def red_lines(self) -> list[str]:
+        """Every red reading with its age and its limit (C9)."""
+        return [self._readings.red(feature) for feature in self._found.red]
+
+    def news2_lines(self) -> list[str]:
+        """The partial NEWS2, where it applies: of how many parameters, never as if of all (C9)."""
+        news2 = self._found.news2
+        if news2 is None:
+            return []
+        return [self._wording.say("news2", n=news2.n_parameters, score=news2.score)]
+
     def _statements(self) -> str:
+        lines = self.statement_lines()
+        if lines and self._found.category is not None:
+            lines[0] = f"**{lines[0]}**"
+        return self._together(lines)
+
+    def statement_lines(self) -> list[str]:
         """What the model says: estimates, exclusion, and what cannot be told apart."""
         found, say = self._found, self._wording.say
         category = found.category
@@ -147,7 +170,6 @@ class CardText:
             lines.append(say("terminal") + ".")
         if category is not None:
             lines.append(self._estimate(category) + ".")
-            lines[0] = f"**{lines[0]}**"
         if category is not Severity.ACUTE and found.shows_acute:
             lines.append(self._estimate(Severity.ACUTE) + ".")
         if found.excludes_acute and found.facts is not None:
@@ -159,9 +181,12 @@ class CardText:
             lines.append(say("set.named", names=self._wording.join(names, "or")))
         elif category is not None and not (found.rare and found.set_is_narrow):
             lines.append(say("set.open"))
-        return self._together(lines)
+        return lines
 
     def _why(self) -> str:
+        return self._together(self.why_lines())
+
+    def why_lines(self) -> list[str]:
         """Why there is no category."""
         found, say = self._found, self._wording.say
         if found.situation is Situation.OUT_OF_POPULATION:
@@ -172,9 +197,12 @@ class CardText:
             lines.append(say("no_adult_limits.no_age"))
         elif found.age < MIN_AGE:
             lines.append(say("no_adult_limits.child"))
-        return self._together(lines)
+        return lines
 
     def _cautions(self) -> str:
+        return self._together(self.caution_lines())
+
+    def caution_lines(self) -> list[str]:
         """What to check before believing any of it."""
         found, say = self._found, self._wording.say
         lines = []
@@ -193,12 +221,12 @@ class CardText:
             and atypicality < found.facts.unusual_below
         ):
             lines.append(say("unusual"))
-        return self._together(lines)
+        return lines
 
     def _rare(self) -> str:
         """Rare diseases on record; their names are data (R38)."""
         rare = self._found.extraction.rare
-        names = [rare_name(one.code, one.name, self._wording) for one in rare[:MOST_RARE]]
+        names = [self._rare_name(one.code, one.name) for one in rare[:MOST_RARE]]
         shown = self._wording.join(names)
         if len(rare) > MOST_RARE:
             shown = self._wording.say("list.more", names=", ".join(names), n=len(rare) - MOST_RARE)
@@ -207,22 +235,11 @@ class CardText:
 
     def _reasons(self) -> list[str]:
         """What moved the prediction most, and the readings that did not."""
-        assessment, category = self._found.assessment, self._found.explained
-        given: tuple[Contribution, ...] = ()
-        if assessment is not None and category is not None:
-            given = assessment.contributions.get(category, ())
-        top = [reason for reason in given if reason.value != 0][:TOP_REASONS]
-        lines = [
-            self._wording.say(
-                "reason.for" if reason.value > 0 else "reason.against",
-                reading=sentence(self._readings.reason(reason.reason)),
-            )
-            for reason in top
-        ]
+        top = self.contributions()[:TOP_REASONS]
+        lines = [self.reason_line(reason) for reason in top]
         blocks = []
-        if lines and category is not None:
-            heading = self._wording.say("reasons", category=self._wording.category(category))
-            blocks.append(_listed(heading, lines))
+        if lines:
+            blocks.append(_listed(self.reasons_heading(), lines))
         # A red reading stands above, with its age.
         used = {reason.reason for reason in top} | set(self._found.red)
         others = [
@@ -237,6 +254,42 @@ class CardText:
             blocks.append(self._wording.say("readings.other", readings=", ".join(others)))
         return blocks
 
+    def contributions(self) -> list[Contribution]:
+        """What moved the prediction that is explained, the strongest first."""
+        assessment, category = self._found.assessment, self._found.explained
+        if assessment is None or category is None:
+            return []
+        given = assessment.contributions.get(category, ())
+        return [reason for reason in given if reason.value != 0]
+
+    def reason_line(self, reason: Contribution) -> str:
+        """One of them in clinical words."""
+        return self._wording.say(
+            "reason.for" if reason.value > 0 else "reason.against",
+            reading=sentence(self._readings.reason(reason.reason)),
+        )
+
+    def reasons_heading(self) -> str:
+        """What the reasons are reasons for; raises `ValueError` where nothing is explained."""
+        category = self._found.explained
+        if category is None:
+            raise ValueError("no category is explained")
+        return self._wording.say("reasons", category=self._wording.category(category))
+
+    def reading_lines(self) -> list[str]:
+        """Age, sex and every reading with its age and its reference range."""
+        extraction = self._found.extraction
+        known = [
+            *(["age"] if extraction.patient.age is not None else []),
+            *(["sex"] if extraction.row.sex is not None else []),
+            *(reason for reason in SHOWN if self._readings.present(reason)),
+        ]
+        return [sentence(self._readings.full(reason)) for reason in known]
+
+    def missing_lines(self) -> list[str]:
+        """What has no value, and why."""
+        return [sentence(group) for group in self._readings.missing()]
+
     def _all_readings(self) -> list[str]:
         shown = [reason for reason in SHOWN if self._readings.present(reason)]
         if not shown:
@@ -244,6 +297,10 @@ class CardText:
         age = [] if self._found.age is None else ["age"]
         lines = [sentence(self._readings.full(reason)) for reason in [*age, *shown]]
         return [_listed(self._wording.say("readings"), lines)]
+
+    def rare_match_lines(self) -> list[str]:
+        """The clearest few-shot head, if the readings reach one."""
+        return [text] if (text := self._rare_match()) else []
 
     def _rare_match(self) -> str:
         """The clearest few-shot head the readings reach, of a disease that is not on record."""
@@ -257,7 +314,7 @@ class CardText:
         return self._wording.say(
             "rare.match.simulated" if simulated else "rare.match",
             n=match.cases,
-            name=rare_name(match.code, match.name, self._wording),
+            name=self._rare_name(match.code, match.name),
             charts=round(1.0 / match.flag_rate),
         )
 
@@ -275,18 +332,25 @@ class CardText:
         return self._wording.say("missing", names="; ".join(groups))
 
     def _last(self) -> str:
+        say = self._wording.say
+        loud = (say("sandbox"), say("simulated"))
+        return self._together(
+            [f"**{line}**" if line in loud else line for line in self.last_lines()]
+        )
+
+    def last_lines(self) -> list[str]:
+        """What the model is; the last says "decision support, not a diagnosis"."""
         facts, say = self._found.facts, self._wording.say
-        sandbox = [f"**{say('sandbox')}**"] if self._sandbox else []
+        lines = [say("sandbox")] if self._sandbox else []
         if facts is None:
-            return self._together([*sandbox, say("model.none")])
-        lines = sandbox
+            return [*lines, say("model.none")]
         if facts.missing_categories and self._found.assessment is not None:
             names = [self._wording.category(severity) for severity in facts.missing_categories]
             lines.append(say("not_covered", names=self._wording.join(names, "or")))
         if facts.simulated:
-            lines.append(f"**{say('simulated')}**")
-        lines.append(say("model", version=from_data(facts.version)))
-        return self._together(lines)
+            lines.append(say("simulated"))
+        lines.append(say("model", version=self._data(facts.version)))
+        return lines
 
     # Parts
 
@@ -315,17 +379,21 @@ class CardText:
         reason = population_reason(self._found.extraction, self._found.facts)
         return "pregnant" if reason == "pregnant" else "age"
 
+    def _rare_name(self, code: str, name: str | None) -> str:
+        """As `rare_name`, safe for where this text is shown."""
+        return rare_name(code, name, self._wording, self._data)
+
     def _ages(self) -> dict[str, str]:
         low, high = population(self._found.facts)
         return {"low": self._wording.number(low), "high": self._wording.number(high)}
 
 
-def rare_name(code: str, name: str | None, wording: Wording) -> str:
+def rare_name(
+    code: str, name: str | None, wording: Wording, data: Callable[[str], str] = from_data
+) -> str:
     """A rare disease as "Fabry disease (ORPHA:324)"; without a name the code alone."""
     return (
-        from_data(code)
-        if name is None
-        else wording.say("rare.name", name=from_data(name), code=from_data(code))
+        data(code) if name is None else wording.say("rare.name", name=data(name), code=data(code))
     )
 
 

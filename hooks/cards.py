@@ -56,6 +56,8 @@ class CardPolicy:
     vendor: Vendor = Vendor.STANDARD
     sandbox: bool = False
     """A vendor's test environment: every card says "simulated" (C13)."""
+    suggests: bool = True
+    """Off: there is no health record that could open a draft (C14)."""
 
 
 DEVELOPMENT_POLICY = CardPolicy(
@@ -142,7 +144,7 @@ def build_cards(
         "indicator": indicator.value,
         "source": _source(findings, policy, wording, public_url),
     }
-    if findings.category in SUGGESTED:
+    if policy.suggests and findings.category in SUGGESTED:
         card["suggestions"] = [
             suggestion(
                 findings.category,

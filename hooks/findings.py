@@ -91,6 +91,22 @@ class Findings:
         usual = {} if self.facts is None else self.facts.base_rates
         return self.assessment.probabilities[Severity.ACUTE] >= usual.get(Severity.ACUTE, 0.0)
 
+    def may_state(self, severity: Severity) -> bool:
+        """Whether the probability of a category may be told: it raises concern, or nothing forbids
+        to lower it.
+
+        Not-ill and mild never beside a red reading or with a rare disease on record, not-ill never
+        where newer readings may exist, and acute in each case only if it is no less likely than
+        usual (C7, C9).
+        """
+        return self.shows_acute if severity is Severity.ACUTE else severity not in self.withheld
+
+    def why_not_stated(self, severity: Severity) -> str:
+        """Why it may not: `red`, `maybe_not_latest` or `rare`."""
+        if self.red:
+            return "red"
+        return "maybe_not_latest" if self.hidden_as_old(severity) else "rare"
+
     @property
     def explained(self) -> Severity | None:
         """The category whose contributions the card lists."""

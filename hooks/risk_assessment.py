@@ -157,35 +157,17 @@ def _predictions(findings: Findings, wording: Wording, public_url: str) -> list[
                 "text": wording.display(severity),
             }
         }
-        if _may_be_stated(findings, severity):
+        if findings.may_state(severity):
             percent = 100 * assessment.probabilities[severity]
             prediction["probabilityDecimal"] = round(percent, 2)
             if severity is findings.category:
                 prediction["qualitativeRisk"] = {"text": wording.say("risk.chosen")}
             prediction["rationale"] = _rationale(findings, severity, wording)
         else:
-            why = _why_not_stated(findings, severity)
+            why = findings.why_not_stated(severity)
             prediction["rationale"] = wording.say(f"risk.not_stated.{why}")
         predictions.append(prediction)
     return predictions
-
-
-def _may_be_stated(findings: Findings, severity: Severity) -> bool:
-    """Whether a probability may be told: it raises concern, or nothing forbids to lower it.
-
-    Not-ill and mild never beside a red reading or with a rare disease on record, not-ill never
-    where newer readings may exist, and acute in each case only if it is no less likely than usual
-    (C7, C9).
-    """
-    if severity is Severity.ACUTE:
-        return findings.shows_acute
-    return severity not in findings.withheld
-
-
-def _why_not_stated(findings: Findings, severity: Severity) -> str:
-    if findings.red:
-        return "red"
-    return "maybe_not_latest" if findings.hidden_as_old(severity) else "rare"
 
 
 def _rationale(findings: Findings, severity: Severity, wording: Wording) -> str:

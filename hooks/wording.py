@@ -114,10 +114,15 @@ def from_data(text: str) -> str:
     HTML and Markdown characters are escaped, control and direction characters become spaces,
     what a renderer would turn into a link by itself is broken up, and the length is bounded.
     """
-    plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
-    plain = " ".join(plain.split())[:MAX_DATA_TEXT]
+    plain = plain_data(text)
     plain = _LINK_STARTS.sub(lambda match: match.group() + _ZERO_WIDTH_SPACE, plain)
     return "".join(_HTML.get(c) or ("\\" + c if c in _MARKDOWN else c) for c in plain)
+
+
+def plain_data(text: str) -> str:
+    """Text that came from data, for where it is escaped later: one line of bounded length."""
+    plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    return " ".join(plain.split())[:MAX_DATA_TEXT]
 
 
 def choose_language(header: str | None) -> Language | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -127,12 +127,16 @@ class Client:
     name: str
     settings: ClientSettings = field(default_factory=ClientSettings)
     development: bool = False
+    is_page: bool = False
+    """People at a page of ours, not a health record: nothing can be opened from its cards."""
     rights: frozenset[Right] = frozenset(Right)
     """On `/fhir/*`: those of the bearer secret; all for a JWT."""
 
     @property
     def base(self) -> str:
         """FHIR base URL its patients belong to where a request names none (C3)."""
+        if self.is_page:
+            return TRIAGE_BASE
         servers = self.settings.fhir_servers
         return servers[0] if servers else f"client:{self.name}"
 
@@ -153,6 +157,7 @@ class Client:
             allow_critical=fatigue.critical,
             vendor=self.settings.vendor,
             sandbox=self.settings.sandbox and not self.development,
+            suggests=not self.is_page,
         )
 
 
@@ -185,6 +190,26 @@ DEVELOPMENT_CLIENT = Client(
     development=True,
 )
 """Everybody, in development mode: sees every card (C12)."""
+
+
+TRIAGE: Final = "triage"
+"""Name of the built-in client that people at the triage page are."""
+TRIAGE_BASE: Final = "urn:cds-service:triage"
+"""Base of its patients: they have no FHIR server, and a local case number for an id (C3)."""
+
+
+def triage_client(settings: ClientSettings | None = None, *, development: bool = False) -> Client:
+    """People at the triage page, by default with built-in settings: told everything, once the
+    client is live. Until then it is silent like any other, but in development mode (C13)."""
+    built_in = ClientSettings(
+        mode=Mode.LIVE if development else Mode.SILENT,
+        extra_inputs=("abo_group", "exercise_days"),
+        # Somebody has asked: what was asked for is told again.
+        fatigue=Fatigue(
+            categories=SEVERITIES, silence_unchanged=False, silence_after_override_hours=0
+        ),
+    )
+    return Client(TRIAGE, settings or built_in, development=development, is_page=True)
 
 
 def held_back(client: Client, facts: ModelFacts, *, paused: bool) -> str | None:

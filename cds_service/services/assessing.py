@@ -132,8 +132,10 @@ class AssessingService:
         fhir_server: str | None,
         request_hash: str,
         language: Language | None = None,
+        actor: str | None = None,
     ) -> Call:
-        """Identify one request for an assessment, at the time of now."""
+        """Identify one request for an assessment, at the time of now. `actor` is who asks, where
+        that is not the client itself."""
         secrecy = self._context.secrecy
         allowed = self._context.settings.allowed_fhir_servers
         base = patient_base(client, fhir_server, allowed)
@@ -152,6 +154,7 @@ class AssessingService:
             prediction_time=self._context.clock(),
             request_hash=request_hash,
             language=client.settings.language or language or self._context.settings.language,
+            actor=actor or f"client:{client.name}",
         )
 
     def assess(self, call: Call, resources: Resources, speak: Speak | None = None) -> Answer:
@@ -286,7 +289,7 @@ class AssessingService:
                     move_to_newest_keys(connection, call.patient_keys, call.encounter_keys)
                     AuditStore(connection).add(
                         at=call.prediction_time,
-                        actor=f"client:{call.client.name}",
+                        actor=call.actor,
                         action="assess",
                         object_type="assessment",
                         object_id=call.id,

@@ -13,7 +13,15 @@ from sqlalchemy.exc import IntegrityError
 
 from cds_service.context import Clock
 from cds_service.errors import ServiceError
-from cds_service.security.clients import DEVELOPMENT_CLIENT, Client, ClientSettings, Mode, Right
+from cds_service.security.clients import (
+    DEVELOPMENT_CLIENT,
+    TRIAGE,
+    Client,
+    ClientSettings,
+    Mode,
+    Right,
+    triage_client,
+)
 from cds_service.security.secrets import NewSecret, new_secret
 from cds_service.services.agreements import require_sound
 from cds_service.services.directory import PAUSED
@@ -71,6 +79,8 @@ class ClientService:
         if development and not self._settings.development:
             raise ClientRuleError(f"The client {name} exists in development mode only.")
         start = DEVELOPMENT_CLIENT.settings if development else ClientSettings()
+        if name == TRIAGE:
+            start = self._triage()
         settings = _changed(start, changes)
         if settings.sandbox:
             settings = settings.model_copy(update={"mode": Mode.LIVE})
@@ -294,6 +304,8 @@ class ClientService:
 
     def _required(self, store: ClientStore, name: str, *, to_change: bool = False) -> Client:
         row = store.client(name, to_change=to_change)
+        if name == TRIAGE and (row is None or row["removed_at"] is not None):
+            return self._built_in(store, row, to_change=to_change)
         if row is None or row["removed_at"] is not None:
             if name == DEVELOPMENT_CLIENT.name and self._settings.development:
                 raise ClientRuleError(
@@ -308,7 +320,23 @@ class ClientService:
                 f"The settings of {name} were stored by another version and cannot be read."
             ) from None
 
+    def _triage(self) -> ClientSettings:
+        return triage_client(development=self._settings.development).settings
+
+    def _built_in(
+        self, store: ClientStore, row: Mapping[str, Any] | None, *, to_change: bool
+    ) -> Client:
+        """The client of the triage page, which is there without being added; stored before it is
+        changed."""
+        settings = self._triage()
+        if to_change:
+            keep = store.add if row is None else store.change
+            keep(TRIAGE, settings.model_dump(mode="json"), self._clock())
+        return self._as_client(TRIAGE, settings)
+
     def _as_client(self, name: str, settings: ClientSettings) -> Client:
+        if name == TRIAGE:
+            return triage_client(settings, development=self._settings.development)
         development = self._settings.development and name == DEVELOPMENT_CLIENT.name
         return Client(name, settings, development=development)
 

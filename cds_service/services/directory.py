@@ -10,7 +10,14 @@ from sqlalchemy import Engine
 
 from cds_service.logs import LOGGER
 from cds_service.security import secrets
-from cds_service.security.clients import DEVELOPMENT_CLIENT, Client, ClientSettings, Right
+from cds_service.security.clients import (
+    DEVELOPMENT_CLIENT,
+    TRIAGE,
+    Client,
+    ClientSettings,
+    Right,
+    triage_client,
+)
 from cds_service.storage.client_store import ClientStore
 from cds_service.storage.session import reading
 
@@ -66,6 +73,11 @@ class Directory:
         """Everybody, in development mode: `DEVELOPMENT_CLIENT`, or what was stored under its
         name."""
         return self._known().by_name.get(DEVELOPMENT_CLIENT.name, DEVELOPMENT_CLIENT)
+
+    @property
+    def triage(self) -> Client:
+        """People at the triage page: with built-in settings, or what was stored under its name."""
+        return self._known().by_name.get(TRIAGE) or triage_client(development=self._development)
 
     def by_secret(self, token: str) -> Client | None:
         """The client of a bearer secret, with the rights of that secret."""
@@ -138,6 +150,8 @@ class Directory:
         except ValidationError:
             LOGGER.error("client not loaded", extra={"client": row["name"]})
             return None
+        if row["name"] == TRIAGE:
+            return triage_client(settings, development=self._development)
         return Client(row["name"], settings, development=development)
 
     def _poll(self) -> None:

@@ -20,8 +20,9 @@ class FeedbackService:
     def __init__(self, context: ProcessContext) -> None:
         self._context = context
 
-    def record(self, body: bytes, *, service: str, client: str) -> int:
-        """Store a batch; returns how many entries it held.
+    def record(self, body: bytes, *, service: str, client: str, actor: str | None = None) -> int:
+        """Store a batch; returns how many entries it held. `actor` is who gave it, where that is
+        not the client itself.
 
         Cards we never sent are kept and marked; they do not fail the batch. Raises
         `RequestError` for a body that is not feedback: then nothing of it is stored.
@@ -45,7 +46,7 @@ class FeedbackService:
             )
             AuditStore(connection).add(
                 at=at,
-                actor=f"client:{client}",
+                actor=actor or f"client:{client}",
                 action="feedback",
                 object_type="service",
                 object_id=service,

@@ -51,6 +51,8 @@ class Call:
     prediction_time: datetime
     request_hash: str
     language: Language
+    actor: str
+    """Who asked, as it stands in the audit trail: the client, or a person at a page of ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A reviewer's work: the next assessment, the answer, and only then the prediction (C18)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection
@@ -178,6 +179,50 @@ class ReviewingService:
             self._audit(connection, by, "review", assessment, detail)
         return None if answer.kind == "skip" else _prediction(row, agreed)
 
+    def confirm(
+        self, assessments: Sequence[str], answer: Answer, confirmer: str, *, at: datetime
+    ) -> None:
+        """Keep what somebody says who is in charge of the patient, and was not asked by the queue:
+        the confirmed category of all assessments of one case. It becomes their outcome.
+
+        Whoever saw the prediction does not count as having agreed with it or not (C18). What was
+        picked at random for the audit sample stays open for somebody who did not see it. Raises
+        `NotFoundError` for an assessment that is not there.
+        """
+        with self._context.writers, self._context.engine.begin() as connection:
+            OutcomeStore(connection).lock()
+            store = ReviewStore(connection)
+            rows = store.assessments(assessments)
+            earlier = store.answers(assessments)
+            for assessment in assessments:
+                row = rows.get(assessment)
+                if row is None:
+                    raise NotFoundError("There is no such assessment.")
+                # Nothing was shown of what was held back.
+                blind = row["suppressed"] is not None and all(
+                    one["assessment_id"] != assessment for one in earlier
+                )
+                category = None if answer.category is None else answer.category.value
+                agreed = None
+                if category is not None and row["category"] is not None and blind:
+                    agreed = category == row["category"]
+                store.add_answer(
+                    {
+                        "assessment_id": assessment,
+                        "answer": answer.kind,
+                        "category": category,
+                        "rare_code": answer.rare_code,
+                        "agreed": agreed,
+                        "at": at,
+                        "reviewer": confirmer,
+                    }
+                )
+                detail = {"answer": answer.kind, "rare": False, "blind": blind}
+                self._audit(connection, confirmer, "confirm", assessment, detail, "assessment")
+            store.close(store.open_but_audit(assessments), ANSWERED, at=at)
+            keys = sorted({row["patient_key"] for row in rows.values()})
+            renew_outcomes(connection, at, keys, self._context.terminology)
+
     def given(self, identifier: str, answer: Answer, reviewer: str) -> bool:
         """Whether this is what the reviewer said last of it. Raises `NotFoundError`."""
         with reading(self._context.engine) as connection:
@@ -219,12 +264,13 @@ class ReviewingService:
         action: str,
         object_id: str,
         detail: Mapping[str, Any],
+        object_type: str = "review_item",
     ) -> None:
         AuditStore(connection).add(
             at=self._context.clock(),
             actor=reviewer,
             action=action,
-            object_type="review_item",
+            object_type=object_type,
             object_id=object_id,
             detail=detail,
         )

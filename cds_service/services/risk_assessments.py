@@ -69,7 +69,7 @@ class RiskAssessmentService:
             raise NotFoundError(
                 "The RiskAssessment cannot be read any more: its secret key is gone.", element="id"
             ) from None
-        held = self._held_back(row, client)
+        held = held_of(self._context, row, client)
         if held is not None:
             resource = without_result(resource, held)
         self._audit(row, client)
@@ -80,13 +80,6 @@ class RiskAssessmentService:
             row = AssessmentStore(connection).get(identifier, client.name)
         excluded = row is not None and row["situation"] == Situation.EXCLUDED.value
         return None if excluded else row
-
-    def _held_back(self, row: Mapping[str, Any], client: Client) -> str | None:
-        if row["suppressed"] in HELD_BACK:
-            return str(row["suppressed"])
-        scorer = self._context.champion.scorer
-        facts = _unknown(row, simulated=False) if scorer is None else scorer.facts
-        return held_back(client, facts, paused=self._context.directory.paused)
 
     def _audit(self, row: Mapping[str, Any], client: Client) -> None:
         with self._context.engine.begin() as connection:
@@ -103,7 +96,7 @@ class RiskAssessmentService:
             answered: dict[str, Any] = msgspec.json.decode(self._decrypt(row["response"]))
             return answered
         identifiers = msgspec.json.decode(self._decrypt(row["identifiers"]))
-        kind, facts = self._model(row)
+        kind, facts = model_of(self._context, row)
         told = Told(
             id=row["id"],
             at=row["prediction_time"],
@@ -126,27 +119,37 @@ class RiskAssessmentService:
         except ValueError:
             raise _UnreadableError from None
 
-    def _model(self, row: Mapping[str, Any]) -> tuple[str | None, ModelFacts]:
-        """Kind and facts of the model that assessed, which may not be the live one any more."""
-        scorer = self._context.champion.scorer
-        if scorer is not None and scorer.facts.version == row["model_version"]:
-            return scorer.artefact.estimator.kind, scorer.facts
-        with self._context.engine.connect() as connection:
-            model = ModelStore(connection).version(row["model_version"])
-        if model is None:
-            return None, _unknown(row, simulated=False)
-        try:
-            return _load_facts(model["location"], model["version"], model["checksum"])
-        except (ModelError, OSError) as error:
-            LOGGER.warning(
-                "model of an assessment not read",
-                extra={"version": model["version"], "why": str(error)},
-            )
-            return None, _unknown(row, simulated=model["simulated"])
-
 
 class _UnreadableError(Exception):
     """No secret key reads the row any more."""
+
+
+def held_of(context: ProcessContext, row: Mapping[str, Any], client: Client) -> str | None:
+    """Why nothing is told of a stored assessment (C13): it was held back, or its client is now."""
+    if row["suppressed"] in HELD_BACK:
+        return str(row["suppressed"])
+    scorer = context.champion.scorer
+    facts = _unknown(row, simulated=False) if scorer is None else scorer.facts
+    return held_back(client, facts, paused=context.directory.paused)
+
+
+def model_of(context: ProcessContext, row: Mapping[str, Any]) -> tuple[str | None, ModelFacts]:
+    """Kind and facts of the model that assessed, which may not be the live one any more."""
+    scorer = context.champion.scorer
+    if scorer is not None and scorer.facts.version == row["model_version"]:
+        return scorer.artefact.estimator.kind, scorer.facts
+    with context.engine.connect() as connection:
+        model = ModelStore(connection).version(row["model_version"])
+    if model is None:
+        return None, _unknown(row, simulated=False)
+    try:
+        return _load_facts(model["location"], model["version"], model["checksum"])
+    except (ModelError, OSError) as error:
+        LOGGER.warning(
+            "model of an assessment not read",
+            extra={"version": model["version"], "why": str(error)},
+        )
+        return None, _unknown(row, simulated=model["simulated"])
 
 
 def sendable(resource: dict[str, Any]) -> dict[str, Any]:

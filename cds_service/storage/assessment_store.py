@@ -40,6 +40,30 @@ class AssessmentStore:
         ).one_or_none()
         return None if row is None else StoredAnswer(row.request_hash, row.response)
 
+    def identifier(self, client: str, service: str, hook_instance: str) -> str | None:
+        """Id of the assessment that this call gave."""
+        query = select(ASSESSMENTS.c.id).where(
+            ASSESSMENTS.c.client == client,
+            ASSESSMENTS.c.service == service,
+            ASSESSMENTS.c.hook_instance == hook_instance,
+        )
+        return self._connection.execute(query).scalar_one_or_none()
+
+    def of_patient(self, client: str, patient_keys: Sequence[str]) -> list[dict[str, Any]]:
+        """Id and time of this client's assessments of a patient, the newest first."""
+        query = (
+            select(ASSESSMENTS.c.id, ASSESSMENTS.c.prediction_time)
+            .where(ASSESSMENTS.c.client == client)
+            .where(ASSESSMENTS.c.patient_key.in_(patient_keys))
+            .order_by(ASSESSMENTS.c.prediction_time.desc(), ASSESSMENTS.c.id)
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def card_of(self, identifier: str) -> str | None:
+        """Id of the card of an assessment, if one was shown."""
+        query = select(CARDS.c.uuid).where(CARDS.c.assessment_id == identifier)
+        return self._connection.execute(query).scalar_one_or_none()
+
     def add(self, assessment: Mapping[str, Any], card: Mapping[str, Any] | None) -> bool:
         """Store an assessment and its card; `False` if its `hookInstance` is already there."""
         try:

@@ -112,6 +112,14 @@ class ReviewStore:
         )
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
+    def open_but_audit(self, assessment_ids: Sequence[str]) -> list[str]:
+        """Which of these are open and not of the audit sample."""
+        query = select(REVIEW_ITEMS.c.assessment_id, REVIEW_ITEMS.c.reasons).where(
+            REVIEW_ITEMS.c.state == OPEN, REVIEW_ITEMS.c.assessment_id.in_(assessment_ids)
+        )
+        rows = self._connection.execute(query)
+        return [row.assessment_id for row in rows if AUDIT not in row.reasons]
+
     def close(self, assessment_ids: Sequence[str], state: str, *, at: datetime) -> None:
         """Give items their last state."""
         for start in range(0, len(assessment_ids), IN_LIST):

@@ -78,6 +78,7 @@ class Chart:
             prediction_time=NOW + after,
             request_hash="hash",
             language="en",
+            actor="client:test",
         )
         extraction = an_extraction(values) if extraction is None else extraction
         decision = decide(

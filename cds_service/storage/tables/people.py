@@ -45,6 +45,17 @@ class SessionRow(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
+class PolicyConsentRow(SQLModel, table=True):
+    """Somebody who agreed to one version of the data-use policy."""
+
+    __tablename__ = "policy_consents"
+
+    actor: str = Field(primary_key=True)
+    """As in the audit trail."""
+    version: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UTCDateTime)
+
+
 class SignInAttemptRow(SQLModel, table=True):
     """Failed attempts to sign in with one account, or from one address."""
 

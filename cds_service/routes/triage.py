@@ -1,0 +1,331 @@
+"""The triage pages: a form instead of a chart, for people who are signed in."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from cds_service.context import ProcessContext
+from cds_service.errors import NotFoundError
+from cds_service.routes.dependencies import process
+from cds_service.routes.people import Form, form, signed_in, speaking
+from cds_service.security.case_numbers import read_case_number
+from cds_service.security.clients import held_back
+from cds_service.security.people import Person
+from cds_service.security.permissions import Permission
+from cds_service.services.reviewing import UNDETERMINED, Answer
+from cds_service.services.triage import LONGEST_COMMENT, Case, TriageService
+from cds_service.services.triage_form import CELSIUS, Problem, read_form, typed
+from cds_service.web import triage_en, triage_es
+from cds_service.web.pages import page, prefix_of
+from cds_service.web.triage_page import shown_fields, shown_problems
+from cds_service.web.triage_policy import DATE, TEXTS, VERSION
+from cds_service.web.words import Table, Words
+from hooks.disease_severity import Situation
+from hooks.result_text import ResultText, result_text, rules_text
+from hooks.suggestions import override_reasons
+from model.features import ABO_GROUPS, SEXES
+from model.severity import SEVERITIES
+
+router = APIRouter(prefix="/triage")
+WORDS: Table = {"en": triage_en.ENGLISH, "es": triage_es.SPANISH}
+Process = Annotated[ProcessContext, Depends(process)]
+Speaking = Annotated[Words, Depends(speaking(WORDS))]
+Clinician = Annotated[Person, Depends(signed_in(Permission.TRIAGE))]
+Sent = Annotated[Form, Depends(form)]
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UNREADABLE = 422
+PAUSED = "paused"
+
+
+@router.get("", summary="The triage form")
+def triage(
+    request: Request,
+    context: Process,
+    person: Clinician,
+    words: Speaking,
+    again: Annotated[str | None, Query()] = None,
+) -> Response:
+    """An empty form with a new case number; `again` is an assessment whose case is measured again.
+    Whoever has not agreed to the data-use policy is asked first."""
+    service = TriageService(context)
+    if service.agreed_at(person, VERSION) is None:
+        return _to(context, "/triage/policy")
+    if again is None:
+        return _form(request, context, words, number=service.new_number())
+    case = _case(service, again, person)
+    return _form(request, context, words, number=case.number, is_again=True)
+
+
+@router.post("", summary="Assess what was entered")
+def assess(
+    request: Request, context: Process, person: Clinician, words: Speaking, fields: Sent
+) -> Response:
+    """Check the form; what is right is assessed, and its result shown."""
+    service = TriageService(context)
+    if service.agreed_at(person, VERSION) is None:
+        return _to(context, "/triage/policy")
+    number = read_case_number(fields.get("number", "")) or service.new_number()
+    read = read_form(fields, context.clock())
+    sent = fields.get("sent", "")
+    if read.entered is None:
+        return _form(
+            request,
+            context,
+            words,
+            number=number,
+            is_again=fields.get("is_again") == "1",
+            given=typed(fields),
+            problems=read.problems,
+            sent=sent if _UUID.fullmatch(sent) else None,
+        )
+    found = service.assess(
+        read.entered,
+        number=number,
+        sent=sent if _UUID.fullmatch(sent) else str(uuid4()),
+        person=person,
+        language=words.language,
+    )
+    return _to(context, f"/triage/results/{found}")
+
+
+@router.get("/results/{identifier}", summary="The result of an assessment")
+def result(
+    request: Request,
+    context: Process,
+    person: Clinician,
+    words: Speaking,
+    identifier: str,
+    told: Annotated[str | None, Query()] = None,
+) -> Response:
+    """What is said of the readings; read again in either language, and audited."""
+    service = TriageService(context)
+    if service.agreed_at(person, VERSION) is None:
+        return _to(context, "/triage/policy")
+    said = words.say(f"told.{told}") if told in ("feedback", "outcome") else None
+    return _result(request, context, words, _case(service, identifier, person), told=said)
+
+
+@router.post("/results/{identifier}/feedback", summary="Say that an answer was wrong")
+def feedback(
+    request: Request,
+    context: Process,
+    person: Clinician,
+    words: Speaking,
+    fields: Sent,
+    identifier: str,
+) -> Response:
+    """Keep it as feedback on the card."""
+    service = TriageService(context)
+    case = _case(service, identifier, person)
+    reasons = {reason["code"]: reason for reason in _reasons(context, case, words)}
+    reason, comment = reasons.get(fields.get("reason", "")), fields.get("comment", "")
+    if reason is None and not comment.strip():
+        wrong = {"feedback": words.say("feedback.needed")}
+        return _result(request, context, words, case, wrong=wrong)
+    service.was_wrong(case, reason=reason, comment=comment, person=person)
+    return _to(context, f"/triage/results/{identifier}?told=feedback#told")
+
+
+@router.post("/results/{identifier}/outcome", summary="Confirm what a case turned out to be")
+def outcome(
+    request: Request,
+    context: Process,
+    person: Clinician,
+    words: Speaking,
+    fields: Sent,
+    identifier: str,
+) -> Response:
+    """Keep the confirmed category as the outcome of the case."""
+    service = TriageService(context)
+    case = _case(service, identifier, person)
+    chosen = fields.get("category", "")
+    if chosen not in (UNDETERMINED, *(severity.value for severity in SEVERITIES)):
+        wrong = {"outcome": words.say("outcome.needed")}
+        return _result(request, context, words, case, wrong=wrong)
+    service.confirm(case, Answer.of(chosen), person)
+    return _to(context, f"/triage/results/{identifier}?told=outcome#told")
+
+
+@router.post("/find", summary="Find a case by its number")
+def find(
+    request: Request, context: Process, person: Clinician, words: Speaking, fields: Sent
+) -> Response:
+    """Lead to the newest result of the case. The number is never part of an address."""
+    service = TriageService(context)
+    if service.agreed_at(person, VERSION) is None:
+        return _to(context, "/triage/policy")
+    number = read_case_number(fields.get("number", ""))
+    told = "find.wrong"
+    if number is not None:
+        try:
+            return _to(context, f"/triage/results/{service.find(number, person)}")
+        except NotFoundError:
+            told = "find.none"
+    return _form(
+        request,
+        context,
+        words,
+        number=service.new_number(),
+        not_found=words.say(told),
+        code=_UNREADABLE if number is None else NotFoundError.status,
+    )
+
+
+@router.get("/policy", summary="The data-use policy")
+def policy(request: Request, context: Process, person: Clinician, words: Speaking) -> Response:
+    """The text with its version and date, and the question whether the reader agrees."""
+    return _policy(request, context, person, words)
+
+
+@router.post("/policy", summary="Agree to the data-use policy")
+def agree(
+    request: Request, context: Process, person: Clinician, words: Speaking, fields: Sent
+) -> Response:
+    """Keep that this person agreed to this version."""
+    # What was read is what is agreed to, even if another version came out meanwhile.
+    if fields.get("agree") != VERSION:
+        return _policy(request, context, person, words, told=words.say("policy.needed"))
+    TriageService(context).agree(person, VERSION)
+    return _to(context, "/triage")
+
+
+def _to(context: ProcessContext, path: str) -> Response:
+    target = prefix_of(context.settings) + path
+    return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+
+
+def _case(service: TriageService, identifier: str, person: Person) -> Case:
+    if not _UUID.fullmatch(identifier):
+        raise NotFoundError("There is no such case.")
+    return service.case(identifier, person)
+
+
+def _form(
+    request: Request,
+    context: ProcessContext,
+    words: Words,
+    *,
+    number: str,
+    is_again: bool = False,
+    given: Mapping[str, str] | None = None,
+    problems: tuple[Problem, ...] = (),
+    sent: str | None = None,
+    not_found: str | None = None,
+    code: int = 200,
+) -> Response:
+    scorer, client = context.champion.scorer, context.directory.triage
+    held = None
+    if scorer is not None:
+        held = held_back(client, scorer.facts, paused=context.directory.paused)
+    values = {"temperature_unit": CELSIUS} | dict(given or {})
+    return page(
+        "triage.html",
+        words,
+        title=words.say("title"),
+        request=request,
+        code=_UNREADABLE if problems else code,
+        number=number,
+        is_again=is_again,
+        sent=sent or str(uuid4()),
+        typed=values,
+        fields=shown_fields(values, problems, words),
+        problems=shown_problems(problems, words),
+        sexes=SEXES,
+        abo_groups=ABO_GROUPS,
+        not_found=not_found,
+        not_ready=scorer is None,
+        simulated=scorer is not None and scorer.facts.simulated,
+        held=None if held is None else words.wording.say(f"risk.held_back.{held}"),
+    )
+
+
+def _result(
+    request: Request,
+    context: ProcessContext,
+    words: Words,
+    case: Case,
+    *,
+    told: str | None = None,
+    wrong: Mapping[str, str] | None = None,
+) -> Response:
+    return page(
+        "triage_result.html",
+        words,
+        title=words.say("result.of", number=case.number),
+        request=request,
+        code=_UNREADABLE if wrong else 200,
+        case=case,
+        text=_text(context, case, words),
+        at=case.at.strftime("%Y-%m-%d %H:%M"),
+        others=[
+            {"id": one["id"], "at": one["prediction_time"].strftime("%Y-%m-%d %H:%M")}
+            for one in case.others
+        ],
+        held=None if case.held is None else words.wording.say(f"risk.held_back.{case.held}"),
+        reasons=_reasons(context, case, words),
+        categories=[(one.value, words.category(one.value)) for one in SEVERITIES],
+        undetermined=UNDETERMINED,
+        confirmed=_confirmed(case, words),
+        longest_comment=LONGEST_COMMENT,
+        told=told,
+        wrong={"feedback": None, "outcome": None} | dict(wrong or {}),
+        next_sent=str(uuid4()),
+    )
+
+
+def _text(context: ProcessContext, case: Case, words: Words) -> ResultText | None:
+    """What is shown: all of it, what rules say, or nothing where everything is paused (C13)."""
+    if case.held is None:
+        return result_text(case.findings, words.wording, context.directory.triage.policy)
+    return None if case.held == PAUSED else rules_text(case.findings, words.wording)
+
+
+def _reasons(context: ProcessContext, case: Case, words: Words) -> list[dict[str, str]]:
+    if case.card is None:
+        return []
+    return override_reasons(
+        case.findings.category,
+        words.wording,
+        public_url=context.settings.base_url,
+        scored=case.findings.situation is Situation.SCORED,
+    )
+
+
+def _confirmed(case: Case, words: Words) -> str | None:
+    if case.confirmed is None:
+        return None
+    category = case.confirmed.category
+    values: dict[str, Any] = {
+        "category": words.say("outcome.undetermined")
+        if category is None
+        else words.category(category),
+        "by": case.confirmed.by,
+        "at": case.confirmed.at.date().isoformat(),
+    }
+    return words.say("outcome.is", **values)
+
+
+def _policy(
+    request: Request,
+    context: ProcessContext,
+    person: Person,
+    words: Words,
+    told: str | None = None,
+) -> Response:
+    agreed = TriageService(context).agreed_at(person, VERSION)
+    return page(
+        "triage_policy.html",
+        words,
+        title=words.say("policy"),
+        request=request,
+        code=_UNREADABLE if told else 200,
+        version=VERSION,
+        date=DATE,
+        sections=TEXTS[words.language],
+        agreed=None if agreed is None else agreed.date().isoformat(),
+        told=told,
+    )
