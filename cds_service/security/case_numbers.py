@@ -16,7 +16,7 @@ _READ_AS = str.maketrans({"I": "1", "L": "1"})
 
 
 def new_case_number() -> str:
-    """A number like `K7M4-9QX2`."""
+    """A number like `K7M4-9QXE`."""
     drawn = "".join(secrets.choice(_SIGNS) for _ in range(_DRAWN))
     return _spelt(drawn + _check(drawn))
 

@@ -110,7 +110,7 @@ ENGLISH: dict[str, str] = {
     "told.outcome": "The confirmed category is kept.",
     # Finding a case.
     "find": "Find a case",
-    "find.lead": "By its case number, such as K7M4-9QX2.",
+    "find.lead": "By its case number, such as K7M4-9QXE.",
     "find.submit": "Find",
     "find.wrong": "This is no case number. Check every sign: there is no I, L, O, U or 0.",
     "find.none": "There is no case with this number.",

@@ -107,7 +107,7 @@ SPANISH: dict[str, str] = {
     "told.outcome": "La categoría confirmada se ha guardado.",
     # Finding a case.
     "find": "Buscar un caso",
-    "find.lead": "Por su número de caso, como K7M4-9QX2.",
+    "find.lead": "Por su número de caso, como K7M4-9QXE.",
     "find.submit": "Buscar",
     "find.wrong": "No es un número de caso. Revise cada signo: no hay I, L, O, U ni 0.",
     "find.none": "No hay ningún caso con este número.",

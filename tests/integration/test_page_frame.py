@@ -169,7 +169,7 @@ def test_the_language_that_was_chosen_is_kept(served: Service) -> None:
         assert '<html lang="es">' in chosen.text
         # The switch keeps the page and what was asked of it.
         assert 'href="?lang=en&amp;title=A%26B"' in chosen.text
-        later = browser.get("/", headers={"Accept-Language": "en"})
+        later = browser.get("/try/say", headers={"Accept-Language": "en"})
         assert '<html lang="es">' in later.text
         assert later.headers["content-language"] == "es"
     strange = served.http.get("/try/say?lang=xx", headers=BROWSER)

@@ -17,8 +17,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=5, minutes=45)))
 
 def read(entered: Entered, at: datetime = NOW) -> Extraction:
     return extract(
-        entered_resources(entered, patient_id="K7M4-9QX2", at=at),
-        patient_id="K7M4-9QX2",
+        entered_resources(entered, patient_id="K7M4-9QXE", at=at),
+        patient_id="K7M4-9QXE",
         fhir_server=None,
         prediction_time=at,
         extra_inputs=EXTRA_INPUTS,
@@ -91,7 +91,7 @@ def test_the_resources_are_valid_fhir() -> None:
         age=68, sex="male", heart_rate=Quantity(60, "/min"), abo_group="O", pregnant=True,
         systolic_bp=Quantity(120, "mm[Hg]"), diastolic_bp=Quantity(80, "mm[Hg]"),
     )  # fmt: skip
-    for raw in entered_resources(entered, patient_id="K7M4-9QX2", at=NOW).values():
+    for raw in entered_resources(entered, patient_id="K7M4-9QXE", at=NOW).values():
         resource = msgspec.json.decode(raw)
         parsed = parse_resource(resource["resourceType"], resource)
         assert not isinstance(parsed, list), parsed
