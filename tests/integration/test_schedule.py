@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError, ServiceError
 from cds_service.periods import DEFAULT_PERIODS, Night, Seconds, parse_time
-from cds_service.services import jobs
+from cds_service.services import jobs, schedule
 from cds_service.services.jobs import LEASE, End, JobRunner, Ran, Steps, retry_after
 from cds_service.services.schedule import JOBS, Job, Schedule
 from cds_service.settings import Settings
@@ -289,6 +289,44 @@ def test_what_is_due_runs_in_order_and_a_missed_period_once(
         JobStore(connection).take("rare", "two", at=context.clock(), lease_until=until, early=True)
     with pytest.raises(ServiceError, match="Another process is at the job rare"):
         schedule.run("rare", actor="cli:me")
+
+
+@pytest.mark.parametrize("hurried", [False, True])
+def test_a_job_that_comes_to_no_step_is_left_and_its_lease_given_back(
+    context: ProcessContext,
+    probe: type[Probe],
+    monkeypatch: pytest.MonkeyPatch,
+    hurried: bool,
+) -> None:
+    monkeypatch.setattr(schedule, "GRACE_SECONDS", 60.0 if hurried else 0.3)
+    stopping, hurry, begun, end = (threading.Event() for _ in range(4))
+
+    def stuck(_self: Probe, *, actor: str) -> str:
+        assert actor == "schedule"
+        begun.set()
+        end.wait(60)
+        return "too late"
+
+    monkeypatch.setattr(probe, "run", stuck)
+    loop = Schedule(context, stopping=stopping, jobs=(Job("rare", "probe", "Probe"),))
+    ended: list[bool] = []
+    thread = threading.Thread(target=lambda: ended.append(loop.loop(hurry=hurry)))
+    thread.start()
+    assert begun.wait(20)
+    assert row(context)["owner"] is not None
+    stopping.set()
+    if hurried:
+        hurry.set()
+    thread.join(20)
+    assert ended == [False]
+    assert (row(context)["owner"], row(context)["result"]) == (None, None)
+    end.set()
+    deadline = time.monotonic() + 20
+    while any(one.name == "jobs" for one in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    # What it came to after all is not recorded: another process may be at it.
+    assert row(context)["result"] is None
 
 
 def test_every_job_is_there_and_described() -> None:
