@@ -58,7 +58,11 @@ class RareUpdateService:
         training = TrainingService(
             self._context.engine, self._context.settings, self._context.clock
         )
-        rows = training_rows(self._context, training, row, now=self._context.clock())
+        # A confirmed case counts at once, and what was counted is not looked at again: it must
+        # not wait for its outcome window.
+        rows = training_rows(
+            self._context, training, row, now=self._context.clock(), include_open=True
+        )
         update = update_heads(champion, rows.frame, seed=SEED)
         found = {"fingerprint": seen, "codes": [asdict(one) for one in update.reports]}
         if update.artefact is None:
