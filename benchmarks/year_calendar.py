@@ -54,10 +54,10 @@ class Calendar:
     days: int = 365
     per_day: float = 45.0
     history_rows: int = 8_000
-    cuffs: Days = (95, 123)
-    fahrenheit: Days = (135, 142)
-    unknown_unit: Days = (142, 148)
-    new_disease: int = 165
+    new_disease: int = 95
+    cuffs: Days = (200, 228)
+    fahrenheit: Days = (240, 247)
+    unknown_unit: Days = (247, 253)
     rare_cases: tuple[int, ...] = (280, 281, 282, 283, 284)
     bad_challenger: int = 300
     """When a challenger is trained on scrambled labels."""

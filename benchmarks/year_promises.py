@@ -17,7 +17,13 @@ from benchmarks.year_world import NEW_RISE, RARE, log_loss, rare_patients
 from cds_service.services.rare_cases import RareCaseService
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
-from cds_service.storage.tables import ALERTS, CHALLENGERS, INPUT_CHUNKS, RELEASE_WATCHES
+from cds_service.storage.tables import (
+    ALERTS,
+    CHALLENGERS,
+    EVALUATIONS,
+    INPUT_CHUNKS,
+    RELEASE_WATCHES,
+)
 from model.evaluation.sequential import cluster_mean
 from model.features import MODEL_COLUMNS, FloatArray
 from model.prototypes import PrototypeHead
@@ -125,74 +131,89 @@ class Promises:
     # Models
 
     def _new_disease(self) -> Line:
-        began = self.replay.calendar.new_disease
-        rises = self.alerts[(self.alerts["kind"] == "loss_rise") & (self.alerts["day"] >= began)]
-        released = self._promoted_after(began)
-        loss = self.loss
+        """The loss rises; challengers that were trained since are shadowed and approved; what the
+        last of them recovers, against the version that was live when the disease came, on the
+        same visits."""
+        began = float(self.replay.calendar.new_disease)
+        end = self._end_of_recovery()
+        alerts = self.alerts[
+            self.alerts["kind"].isin(("loss_rise", "prevalence_shift", "input_drift"))
+            & (self.alerts["day"] >= began)
+            & (self.alerts["day"] < end)
+        ]
+        told = ", ".join(f"{key} on day {day:.0f}" for key, day in _pairs(alerts)) or "no alert"
         before = self._excess(began - 45, began)
-        if not len(rises):
-            during = self._excess(began + NEW_RISE, loss["day"].max())
-            said = f"regret {before:.3f} before and {during:.3f} after, and no alert of it"
+        promoted = self._promoted_between(began, end)
+        if not len(promoted):
+            after = self._excess(began + NEW_RISE, end)
+            said = f"regret {before:.3f} before, {after:.3f} after; {told}; no better version live"
             return Line(names.NEW_DISEASE, said, False)
-        alert = float(rises["day"].min())
-        if released is None:
-            said = f"loss rise told on day {alert:.0f}, and no better version was promoted"
-            return Line(names.NEW_DISEASE, said, False)
-        day, version, previous = released
-        during = self._excess(began + NEW_RISE, day)
-        end = min(self._end_of_recovery(), day + 60)
-        mean, lower = self._gain(previous, version, day, end)
-        old = float(self._regret(previous, day, end).mean())
-        after = old - mean
-        said = (
-            f"regret {before:.3f} before, {during:.3f} after; alert on day {alert:.0f} "
-            f"(+{alert - began:.0f}); version {version} trained on day "
-            f"{self._trained(version):.0f}, live on day {day:.0f}; then {after:.3f} instead of "
-            f"{old:.3f} (gain {mean:.3f}, at least {lower:.3f}; {mean / old:.0%} recovered)"
+        blind = self._live_on(began)
+        first, last = float(promoted["day"].iloc[0]), promoted.iloc[-1]
+        day, version = float(last["day"]), str(last["version"])
+        during = float(self._regret(blind, began + NEW_RISE, end).mean())
+        old = float(self._regret(blind, day, end).mean())
+        mean, lower = self._gain(blind, version, day, end)
+        ways = ", ".join(
+            f"{row['version']} ({self._origin(row['version'])}, day {row['day']:.0f})"
+            for _, row in promoted.iterrows()
         )
-        counts = {"recovered": round(1000 * mean / old), "days": round(day - began)}
-        held = during > before and alert >= began and lower > 0.0
-        return Line(names.NEW_DISEASE, said, held, counts)
+        said = (
+            f"regret of version {blind} {before:.3f} before and {during:.3f} since; {told}; "
+            f"promoted after shadow: {ways}; from day {day:.0f} on {old - mean:.3f} instead of "
+            f"{old:.3f}: gain {mean:.3f}, at least {lower:.3f}, {mean / old:.0%} of the regret"
+        )
+        counts = {
+            "recovered": round(1000 * mean / old),
+            "days": round(first - began),
+            "loss_alerts": int((alerts["kind"] == "loss_rise").sum()),
+        }
+        return Line(names.NEW_DISEASE, said, during > before and lower > 0.0, counts)
 
     def _end_of_recovery(self) -> float:
-        """Until when the promoted version is compared: another promotion would mix in."""
+        """Until when the promoted version is compared."""
         calendar = self.replay.calendar
         if names.WORSE_PROMOTION in self.replay.scenarios:
             return float(calendar.worse_promotion)
         return float(self.replay.hospital.world.days)
 
-    def _promoted_after(self, day: float) -> tuple[float, str, str] | None:
-        """Day, version and the version before, of the first approved promotion of a challenger
-        that was trained after the loss began to rise."""
-        releases = self.releases
-        for place in range(1, len(releases)):
-            row = releases.iloc[place]
-            if (
-                row["action"] == "promote"
-                and row["day"] > day
-                and row["version"] != self.replay.bad
-            ) and self._trained(row["version"]) > day:
-                return float(row["day"]), str(row["version"]), self._live_before(place)
-        return None
+    def _promoted_between(self, began: float, end: float) -> pd.DataFrame:
+        """Approved promotions of challengers that were trained since the disease came."""
+        rows = self.releases[
+            (self.releases["action"] == "promote")
+            & (self.releases["version"] != self.replay.bad)
+            & (self.releases["day"] < end - 7)
+        ]
+        trained = np.array([self._trained(version) for version in rows["version"]])
+        return rows[trained > began]
 
-    def _live_before(self, place: int) -> str:
-        return str(self.releases.iloc[place - 1]["version"])
+    def _origin(self, version: str) -> str:
+        return str(self.challengers.set_index("version").loc[version, "origin"])
+
+    def _live_on(self, day: float) -> str:
+        return str(self.releases[self.releases["day"] <= day]["version"].iloc[-1])
 
     def _trained(self, version: str) -> float:
         rows = self.challengers[self.challengers["version"] == version]
         return float(rows["created"].iloc[0]) if len(rows) else float("nan")
 
     def _rare(self) -> Line:
-        """Every release of new heads leaves what is said of common illness as it was."""
+        """Every case is on the list, and new heads leave what is said of common illness as it was.
+
+        A head is made of those whose patients no part of the model is judged by, from three on.
+        """
         replay = self.replay
-        places = [i for i, one in enumerate(self.releases["action"]) if one == "rare-update"]
-        if not places:
-            return Line(names.RARE_DISEASE, "no head was released", False)
         cases = [
             case
             for case in RareCaseService(replay.hospital.context).cases(actor=ACTOR)
             if case.code == RARE.code and case.counts
         ]
+        places = [i for i, one in enumerate(self.releases["action"]) if one == "rare-update"]
+        said = f"{len(cases)} confirmed cases on the list"
+        held = len(cases) == len(replay.calendar.rare_cases)
+        if not places:
+            told = self._told_of_rare()
+            return Line(names.RARE_DISEASE, f"{said}; {told}", held and "too few" in told)
         common = replay.hospital.visits[replay.hospital.visits["rare_code"].isna()]
         common = common[common["day"] > replay.calendar.rare_cases[0] - 60]
         moved = worse = 0.0
@@ -204,23 +225,28 @@ class Promises:
             moved = max(moved, float(np.abs(after - before).max()))
             paired = log_loss(after, common["severity"]) - log_loss(before, common["severity"])
             worse = max(worse, float(paired.mean()))
-        last = replay.scorer(str(self.releases["version"].iloc[places[-1]]))
-        said = (
-            f"{len(cases)} confirmed cases on the list, heads released on day "
-            f"{', '.join(f'{day:.0f}' for day in self.releases['day'].iloc[places])}; what is said "
-            f"of {len(common)} common visits moved by {moved:.0e} at most, paired log loss "
-            f"{worse:+.0e}"
+        days = ", ".join(f"{day:.0f}" for day in self.releases["day"].iloc[places])
+        said += (
+            f"; heads released on day {days}: what is said of {len(common)} common visits moved by "
+            f"{moved:.0e} at most, paired log loss {worse:+.0e}"
         )
+        last = replay.scorer(str(self.releases["version"].iloc[places[-1]]))
         head = _head(last)
         if head is not None:
             found = _matched(last, rare_patients(replay.seed, 300))
-            flagged = _matched(last, common)
             said += (
                 f"; a head of {head.cases} cases: {found:.0%} of new cases read like it, "
-                f"{flagged:.1%} of the others"
+                f"{_matched(last, common):.1%} of the others"
             )
-        held = len(cases) == len(replay.calendar.rare_cases) and moved == 0.0 and worse == 0.0
-        return Line(names.RARE_DISEASE, said, held and head is not None)
+        return Line(names.RARE_DISEASE, said, held and moved == 0.0 and worse == 0.0)
+
+    def _told_of_rare(self) -> str:
+        """What the last update of rare heads said of the disease."""
+        with reading(self.replay.hospital.context.engine) as connection:
+            query = select(EVALUATIONS.c.result).where(EVALUATIONS.c.kind == "rare-update")
+            rows = connection.execute(query.order_by(EVALUATIONS.c.at)).scalars().all()
+        told = [one["sentence"] for row in rows for one in row["codes"] if one["code"] == RARE.code]
+        return str(told[-1]) if told else "its cases were never looked at"
 
     def _bad_challenger(self) -> Line:
         bad = self.replay.bad

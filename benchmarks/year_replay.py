@@ -141,7 +141,7 @@ class Replay:
         return LifecycleService(self.hospital.context).refresh(actor="schedule", with_report=False)
 
     def _evaluate(self) -> str:
-        service = EvaluatingService(self.hospital.context, replicates=REPLICATES)
+        service = EvaluatingService(self.hospital.context, replicates=REPLICATES, runs=False)
         return service.run(actor="schedule")
 
     def _approve(self) -> None:

@@ -50,10 +50,11 @@ def _recovered(lines: Sequence[Line]) -> str:
     days = [line.counts["days"] for line in lines if "days" in line.counts]
     if not shares:
         return ""
+    told = sum(line.counts.get("loss_alerts", 0) > 0 for line in lines)
     return (
         f"; of the regret {np.median(shares):.0%} recovered in the median ({min(shares):.0%} to "
-        f"{max(shares):.0%}), {np.median(days):.0f} days after the first case "
-        f"({min(days)} to {max(days)})"
+        f"{max(shares):.0%}); the first version that learnt of it live after {np.median(days):.0f} "
+        f"days ({min(days)} to {max(days)}); the rise of the loss told by an alert in {told}"
     )
 
 

@@ -49,11 +49,13 @@ def test_weighted_intervals_must_cover_and_better_than_the_naive() -> None:
 
 def test_recovery_is_told_over_all_seeds() -> None:
     lines = [
-        Line(NEW_DISEASE, "", True, {"recovered": recovered, "days": days})
-        for recovered, days in ((500, 60), (700, 70), (600, 80))
+        Line(NEW_DISEASE, "", True, {"recovered": recovered, "days": days, "loss_alerts": alerts})
+        for recovered, days, alerts in ((500, 60, 0), (700, 70, 2), (600, 80, 1))
     ]
     (told,) = summary(lines)
-    assert "60% recovered in the median (50% to 70%), 70 days after" in told.said
+    assert "60% recovered in the median (50% to 70%)" in told.said
+    assert "live after 70 days (60 to 80)" in told.said
+    assert told.said.endswith("told by an alert in 2")
 
 
 def test_seeds_are_a_number_or_a_range() -> None:
