@@ -27,6 +27,7 @@ from cds_service.routes import (
     health,
     home,
     models,
+    sandbox,
     sign_in,
     subscriptions,
     triage,
@@ -36,6 +37,7 @@ from cds_service.routes.problems import problem_page, wants_page
 from cds_service.services.authentication import Authenticator
 from cds_service.services.openid_sign_in import OpenIDSignIn
 from cds_service.services.outcome_puller import OutcomePuller
+from cds_service.services.sandbox import SandboxService
 from cds_service.services.sign_in import SignIn
 from cds_service.storage import session
 from fhir_mapping.code_systems import ICD_10_CM
@@ -112,6 +114,9 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(home.router)
     app.include_router(sign_in.router)
     app.include_router(triage.router)
+    if context.settings.development:
+        app.state.sandbox = SandboxService(context)
+        app.include_router(sandbox.router)
     app.add_middleware(_LastResort)
     if context.settings.cors_origins:
         # Around the last resort: a browser hides an error without the CORS header (R68).

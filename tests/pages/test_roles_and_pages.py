@@ -157,13 +157,21 @@ def test_navigation_offers_what_the_routes_let_through(
 def test_the_sandbox_is_there_in_development_alone(
     tmp_path_factory: pytest.TempPathFactory, routes: list[Route]
 ) -> None:
-    only_there = {
-        route.path
-        for route in routes
-        if any(guard.permission is Permission.SANDBOX for guard in route.guards)
-    }
     context = new_context(tmp_path_factory.mktemp("open"))
+    everywhere = {(route.method, route.path) for route in routes}
+    only_there = [
+        route
+        for route in routes_of(create_app(context))
+        if (route.method, route.path) not in everywhere
+    ]
+    assert len(only_there) >= 6
+    for route in only_there:
+        assert route.path.startswith("/sandbox"), route
+        assert [guard.permission for guard in route.guards] == [Permission.SANDBOX], route
     with running(context, context.clock) as service:
-        for path in only_there & {entry.path for entry in ENTRIES}:
-            assert Visitor(service).get(path).status_code == 200
+        assert Visitor(service).get("/sandbox").status_code == 200
+        for role in Role:
+            # Whoever tries a role there plays no health record.
+            cookies = session_of(context, role)
+            assert Visitor(service, cookies).get("/sandbox").status_code == 403
     assert all(Permission.SANDBOX not in permissions([role]) for role in Role)
