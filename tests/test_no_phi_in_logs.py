@@ -419,6 +419,37 @@ def triage(sender: Sender) -> None:
         send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM})
 
 
+def play_the_record(sender: Sender) -> None:
+    """The sandbox, with marks in every field: what was typed may stand on its pages alone."""
+    send, http = sender.send, sender.http
+    browser = {"Origin": str(http.base_url).rstrip("/"), "Content-Type": FORM}
+    chart = "/sandbox/patients/{key}"
+    token = http.get("/sandbox/patients/mild").text.split('name="csrf" value="')[1].split('"')[0]
+
+    def post(status: int, path: str, text: str, **parts: str) -> httpx.Response:
+        sender.seen.add(("POST", path))
+        content = f"csrf={token}&{text}".encode()
+        response = http.post(path.format(**parts), content=content, headers=browser)
+        assert response.status_code == status, (path, response.text)
+        return response
+
+    send(200, "GET", "/sandbox")
+    send(200, "GET", chart, key="mild")
+    send(404, "GET", chart, key=PATIENT)
+    post(422, chart, "heart_rate=xqz&heart_rate_minutes=1", key="mild")
+    read = "heart_rate=137.31337&heart_rate_minutes=1&xqz=xqz&body_temperature_unit=xqz"
+    sent = post(303, chart, read, key="septic")
+    visit = {"identifier": sent.headers["location"].rpartition("/")[2].partition("#")[0]}
+    one = "/sandbox/visits/{identifier}"
+    send(200, "GET", one, **visit)
+    send(303, "GET", one, identifier=PATIENT)
+    post(303, f"{one}/accept", "card=xqz", **visit)
+    post(303, f"{one}/override", "card=0&reason=xqz&comment=Xqz+says+137.31337", **visit)
+    post(303, f"{one}/diagnosis", "code=A41.9&comment=xqz", **visit)
+    post(404, f"{one}/diagnosis", "code=xqz", **visit)
+    send(403, "POST", chart, b"csrf=xqz", headers={"Content-Type": FORM}, key="mild")
+
+
 def go_everywhere(
     sender: Sender, program: Program, fhir: fhir_server.FHIRServer, secret: str
 ) -> None:
@@ -441,6 +472,7 @@ def go_everywhere(
     discharge(sender, fhir)
     visit_pages(sender)
     triage(sender)
+    play_the_record(sender)
     # 200, one of them by a model that fails for this patient, and the same call again.
     body = opened(conditions=bundle(marked_condition()))
     for _ in range(2):
@@ -577,9 +609,10 @@ def everywhere(
     ):
         closed = Sender(http, statuses=sender.statuses)
         parts = dict.fromkeys(("service", "identifier", "condition_id", "patient_id"), PATIENT)
-        parts["type_name"] = "Condition"
+        parts |= {"type_name": "Condition", "key": PATIENT}
         for method, path in sorted(every_route() - PUBLIC_ROUTES):
-            closed.send(401, method, path, opened(), **parts)
+            status = 404 if path.startswith("/sandbox") else 401  # Not there outside development.
+            closed.send(status, method, path, opened(), **parts)
         come_with_tokens(closed, key)
         program.stop()
         log.append(program.output.read_text())
@@ -628,7 +661,8 @@ def test_no_log_line_holds_a_patient_value(everywhere: Everywhere) -> None:
     lines = [json.loads(line) for line in everywhere.log.splitlines() if line.startswith("{")]
     failed = [line for line in lines if line["event"] == "request failed"]
     posted, read = ["LookupError"] * 4, ["RuntimeError", "KeyError", "IntegrityError"]
-    assert [line["exception"] for line in failed] == [*posted, "IntegrityError", *read]
+    on_pages = ["IntegrityError"] * 2  # Feedback of triage, and that of the sandbox.
+    assert [line["exception"] for line in failed] == [*posted, *on_pages, *read]
     assert {line["reason"] for line in lines if line["event"] == "not let in"} == {
         "algorithm_not_allowed",
         "bad_signature",
