@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hooks.card_text import CardText
 from hooks.cards import CardPolicy, Indicator, choose_indicator
 from hooks.findings import Findings
-from hooks.wording import Wording, plain_data
+from hooks.wording import Wording, plain_data, sentence
 from model.severity import SEVERITIES
 
 
@@ -74,7 +74,7 @@ def result_text(findings: Findings, wording: Wording, policy: CardPolicy) -> Res
     return ResultText(
         indicator=choose_indicator(findings, policy),
         headline=text.summary(),
-        red=text.red_lines(),
+        red=[sentence(line) for line in text.red_lines()],
         news2=text.news2_lines(),
         statements=text.statement_lines() if scored else [],
         why=[] if scored else text.why_lines(),
@@ -93,7 +93,7 @@ def rules_text(findings: Findings, wording: Wording) -> ResultText:
     what it estimates (C13)."""
     by_rules = replace(findings, assessment=None, category=None, acute_flagged=False)
     text = CardText(by_rules, wording, data=plain_data)
-    red = text.red_lines()
+    red = [sentence(line) for line in text.red_lines()]
     return ResultText(
         indicator=Indicator.WARNING if red else Indicator.INFO,
         headline=text.summary() if red else "",

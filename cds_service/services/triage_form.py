@@ -21,6 +21,8 @@ AGAIN: Final = "again-"
 """Prefix of the box "I have measured again" of a field; its value is what was measured twice."""
 LONGEST = 40
 """Characters of a field that are read."""
+_DAY = re.compile(r"([0-9]{4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,2})")
+"""Year, month, day: the one order that nobody reads in two ways."""
 _NUMBER = re.compile(r"[0-9]{1,4}(?:[.,][0-9]{1,2})?")
 
 
@@ -143,8 +145,13 @@ class _Reader:
         return None, int(years)
 
     def _birth_date(self, text: str) -> date | None:
-        days = parse_date(text)
-        if days is None or days[0] != days[1]:
+        match = _DAY.fullmatch(text)
+        days = (
+            None
+            if match is None
+            else parse_date("-".join(part.zfill(2) for part in match.groups()))
+        )
+        if days is None:
             self._say("birth_date", "not_a_date")
             return None
         today = self._at.astimezone(UTC).date()

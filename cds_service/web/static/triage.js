@@ -133,6 +133,8 @@
     form.elements.sent.value = assessed.dataset.next;
     result.replaceChildren(document.adoptNode(assessed));
     for (const button of result.querySelectorAll("[data-print]")) offerPrint(button);
+    // On paper only the result is left.
+    document.getElementById("content").classList.add("answered");
     // To load the page again, or to read it in the other language, is to read the result.
     history.replaceState(null, "", address);
     // Said aloud is only the verdict; whoever wants the rest reads on from the heading.

@@ -44,6 +44,7 @@ def test_a_form_that_is_right() -> None:
         ({"age": "111"}, {"age": "extreme"}),
         ({"age": None, "birth_date": "1957-13-02"}, {"birth_date": "not_a_date"}),
         ({"age": None, "birth_date": "1957"}, {"birth_date": "not_a_date"}),
+        ({"age": None, "birth_date": "02/04/1957"}, {"birth_date": "not_a_date"}),
         ({"age": None, "birth_date": "2026-03-03"}, {"birth_date": "future"}),
         ({"age": None, "birth_date": "1900-01-01"}, {"birth_date": "impossible"}),
         ({"sex": ""}, {"sex": "choose"}),
@@ -86,9 +87,10 @@ def test_what_was_measured_again_is_taken_and_no_other_value() -> None:
 
 def test_a_birth_date_may_be_one_day_ahead() -> None:
     assert wrong(age=None, birth_date="2026-03-02") == {}
-    read = read_form(ILL | {"age": "", "birth_date": "1957-04-02"}, NOW)
-    assert read.entered is not None
-    assert read.entered.birth_date == date(1957, 4, 2)
+    for text in ("1957-04-02", "1957/4/2", "1957.04.02", "1957 4 02"):
+        read = read_form(ILL | {"age": "", "birth_date": text}, NOW)
+        assert read.entered is not None
+        assert read.entered.birth_date == date(1957, 4, 2)
 
 
 def test_a_temperature_is_read_in_the_unit_that_was_chosen() -> None:
