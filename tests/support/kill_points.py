@@ -212,7 +212,10 @@ def _told(table: str, row: dict[str, Any], versions: list[str]) -> str:
     }
     text = json.dumps(kept, default=str, sort_keys=True)
     for number, version in enumerate(versions):
-        text = re.sub(rf'(?<=")[{version}](?=")|(?<=ersion ){version}\b', f"new-{number}", text)
+        # The version of the label rules may be the same text.
+        told = rf'(?<!"label_version": )"{version}"'
+        text = re.sub(told, f'"new-{number}"', text)
+        text = re.sub(rf"(?<=ersion ){version}\b", f"new-{number}", text)
     for pattern in _RANDOM:
         text = pattern.sub("id", text)
     return _DURING.sub("during", text)
