@@ -53,7 +53,7 @@ ENGLISH: dict[str, str] = {
     "reading.diastolic_bp": "Blood pressure, diastolic",
     "reading.respiratory_rate": "Respiratory rate",
     "reading.oxygen_saturation": "Oxygen saturation",
-    "reading.no_unit": "no unit",
+    "reading.no_unit": "none",
     "reading.unit_of": "Unit of the temperature",
     "reading.minutes": "min ago",
     "reading.minutes_of": "{name}: minutes ago",

@@ -54,7 +54,7 @@ SPANISH: dict[str, str] = {
     "reading.diastolic_bp": "Presión arterial diastólica",
     "reading.respiratory_rate": "Frecuencia respiratoria",
     "reading.oxygen_saturation": "Saturación de oxígeno",
-    "reading.no_unit": "sin unidad",
+    "reading.no_unit": "ninguna",
     "reading.unit_of": "Unidad de la temperatura",
     "reading.minutes": "min antes",
     "reading.minutes_of": "{name}: hace cuántos minutos",
