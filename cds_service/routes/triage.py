@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -120,6 +121,8 @@ def feedback(
 ) -> Response:
     """Keep it as feedback on the card."""
     service = TriageService(context)
+    if service.agreed_at(person, VERSION) is None:
+        return _to(context, "/triage/policy")
     case = _case(service, identifier, person)
     reasons = {reason["code"]: reason for reason in _reasons(context, case, words)}
     reason, comment = reasons.get(fields.get("reason", "")), fields.get("comment", "")
@@ -141,6 +144,8 @@ def outcome(
 ) -> Response:
     """Keep the confirmed category as the outcome of the case."""
     service = TriageService(context)
+    if service.agreed_at(person, VERSION) is None:
+        return _to(context, "/triage/policy")
     case = _case(service, identifier, person)
     chosen = fields.get("category", "")
     if chosen not in (UNDETERMINED, *(severity.value for severity in SEVERITIES)):
@@ -260,9 +265,9 @@ def _result(
         code=_UNREADABLE if wrong else 200,
         case=case,
         text=_text(context, case, words),
-        at=case.at.strftime("%Y-%m-%d %H:%M"),
+        at=_written(context, case.at),
         others=[
-            {"id": one["id"], "at": one["prediction_time"].strftime("%Y-%m-%d %H:%M")}
+            {"id": one["id"], "at": _written(context, one["prediction_time"])}
             for one in case.others
         ],
         held=None if case.held is None else words.wording.say(f"risk.held_back.{case.held}"),
@@ -275,6 +280,11 @@ def _result(
         wrong={"feedback": None, "outcome": None} | dict(wrong or {}),
         next_sent=str(uuid4()),
     )
+
+
+def _written(context: ProcessContext, at: datetime) -> str:
+    """A time as it is where the service is (`CDS_TIME_ZONE`), with its zone."""
+    return at.astimezone(context.zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
 def _text(context: ProcessContext, case: Case, words: Words) -> ResultText | None:

@@ -65,7 +65,7 @@ ENGLISH: dict[str, str] = {
     # The result.
     "result": "Result",
     "result.of": "Case {number}",
-    "result.at": "Assessed at {at} (UTC)",
+    "result.at": "Assessed at {at}",
     "indicator.info": "Information",
     "indicator.warning": "Warning",
     "indicator.critical": "Critical",

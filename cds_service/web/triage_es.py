@@ -62,7 +62,7 @@ SPANISH: dict[str, str] = {
     # The result.
     "result": "Resultado",
     "result.of": "Caso {number}",
-    "result.at": "Evaluado a las {at} (UTC)",
+    "result.at": "Evaluado el {at}",
     "indicator.info": "Información",
     "indicator.warning": "Advertencia",
     "indicator.critical": "Crítico",

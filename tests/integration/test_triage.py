@@ -328,7 +328,16 @@ def test_nobody_enters_anything_before_agreeing_and_each_version_is_asked_once(
         assert "You agreed to this version on 2026-03-01." in ana.get("/triage/policy").text
         # Others are asked for themselves.
         eva = Clinician(service, session_of(context, Role.CLINICIAN, name="eva"))
+        address, _ = ana.assessed()
         assert eva.get("/triage").status_code == 303
+        eva.get("/triage/policy")
+        for answer in (
+            eva.get(address),
+            eva.post(f"{address}/feedback", {"comment": "x"}),
+            eva.post(f"{address}/outcome", {"category": "mild"}),
+        ):
+            assert answer.headers["location"] == "/triage/policy"
+        assert rows(context, REVIEW_ANSWERS) == []
         # And everybody when it changes.
         monkeypatch.setattr("cds_service.routes.triage.VERSION", "2")
         assert ana.get("/triage").status_code == 303

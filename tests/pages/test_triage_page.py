@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from cds_service.services.clients import ClientService
 from tests.support.browsing import (
     WIDTHS,
     Axe,
@@ -192,6 +193,24 @@ def test_without_script_the_form_and_its_result_are_pages(
     page.get_by_role("button", name="Find", exact=True).click()
     assert page.get_by_text("Confirmed: Chronic illness, by development").is_visible()
     context.close()
+
+
+def test_what_is_held_back_is_said_aloud_too(browser: Browser, served: Service) -> None:
+    context = served.context
+    clients = ClientService(context.engine, context.settings, context.clock)
+    clients.pause("triage", actor="test")
+    context.directory.refresh()
+    try:
+        with walking(browser, served) as walk:
+            page = walk.open("/triage?lang=en")
+            assert page.get_by_text("The answer will not be shown").is_visible()
+            fill(page)
+            page.get_by_role("button", name="Assess", exact=True).click()
+            expect(page.locator("#waiting")).to_contain_text("the service is paused")
+            assert page.locator(".verdict").count() == 0
+    finally:
+        clients.resume("triage", actor="test")
+        context.directory.refresh()
 
 
 def test_text_that_was_typed_runs_no_script(desk: Walk) -> None:

@@ -114,6 +114,7 @@
       const assessed = page.getElementById("assessed");
       if (answer.ok && assessed) show(assessed, answer.url);
       else if (page.getElementById("errors")) redo(page);
+      else if (answer.status >= 500) waiting.textContent = say.away;
       else form.submit();
     } catch {
       waiting.textContent = say.away;
@@ -138,7 +139,7 @@
     // To load the page again, or to read it in the other language, is to read the result.
     history.replaceState(null, "", address);
     // Said aloud is only the verdict; whoever wants the rest reads on from the heading.
-    const said = result.querySelectorAll(".kind, .headline");
+    const said = result.querySelectorAll("#assessed > .note, .kind, .headline");
     waiting.textContent = [...said].map((one) => one.textContent).join(": ");
     title.focus();
   }
