@@ -107,6 +107,7 @@
     }
     const button = form.querySelector("button[type=submit]");
     button.disabled = true;
+    waiting.className = "";
     waiting.textContent = say.wait;
     try {
       const body = new URLSearchParams(new FormData(form));
@@ -140,6 +141,7 @@
     history.replaceState(null, "", address);
     // Said aloud is only the verdict; whoever wants the rest reads on from the heading.
     const said = result.querySelectorAll("#assessed > .note, .kind, .headline");
+    waiting.className = "hidden-word";
     waiting.textContent = [...said].map((one) => one.textContent).join(": ");
     title.focus();
   }
