@@ -36,7 +36,11 @@ from cds_service.services.releasing import (
 )
 from cds_service.services.retraining import RetrainingService, as_champion, full_search
 from cds_service.services.training import TrainingService, after_minutes
-from cds_service.services.training_rows import TrainingRows, training_rows
+from cds_service.services.training_rows import (
+    NothingToLearnError,
+    TrainingRows,
+    training_rows,
+)
 from cds_service.storage.challenger_store import (
     GATE,
     REFUSED,
@@ -47,7 +51,7 @@ from cds_service.storage.challenger_store import (
 )
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
-from model.errors import ArtefactError
+from model.errors import ArtefactError, TrainingError
 from model.evaluation.sequential import MINIMUM_CLUSTERS
 from model.training.gates import NOT_ENOUGH
 
@@ -89,10 +93,11 @@ class LifecycleService:
     ) -> str:
         """Fit the champion's kind of model again, from scratch, to the rows of the window.
 
-        Without `asked`, nothing is trained soon after the last time. Raises `ServiceError` without
-        a champion, `TrainingError` if there is too little to learn from.
+        Without `asked`, nothing is trained soon after the last time, and too little to learn from
+        is no fault but what is said. Raises `ServiceError` without a champion, `TrainingError` if
+        there is too little.
         """
-        return self._train(REFRESH, origin, actor, progress, asked, with_report)
+        return self._train_if_possible(REFRESH, origin, actor, progress, asked, with_report)
 
     def search(
         self,
@@ -103,7 +108,7 @@ class LifecycleService:
         with_report: bool = True,
     ) -> str:
         """Compare every kind of model and tune the best, within `CDS_SEARCH_MINUTES`."""
-        return self._train(SEARCH, SEARCH, actor, progress, asked, with_report)
+        return self._train_if_possible(SEARCH, SEARCH, actor, progress, asked, with_report)
 
     def recalibrate(
         self,
@@ -209,6 +214,24 @@ class LifecycleService:
         if row is None:
             raise ServiceError("There is no champion to compare with: run cds-service train.")
         return row
+
+    def _train_if_possible(
+        self,
+        kind: str,
+        origin: str,
+        actor: str,
+        progress: Progress | None,
+        asked: bool,
+        with_report: bool,
+    ) -> str:
+        try:
+            return self._train(kind, origin, actor, progress, asked, with_report)
+        except (NothingToLearnError, TrainingError) as error:
+            # A young service has nothing to learn from for months: its schedule must not call that
+            # a failure.
+            if asked:
+                raise
+            return f"Nothing was trained. {error}"
 
     def _train(
         self,

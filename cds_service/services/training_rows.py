@@ -24,6 +24,10 @@ from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
 
 
+class NothingToLearnError(ServiceError):
+    """There is no row to train on yet: no fault, but nothing can be trained."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
     """Rows of history and outcomes."""
@@ -54,8 +58,8 @@ def training_rows(
 ) -> TrainingRows:
     """The rows that a successor of `champion` may learn from at `now`.
 
-    `histories` are those it did learn from, where that is known. Raises `ServiceError` if there
-    is no row, or those of a history are gone.
+    `histories` are those it did learn from, where that is known. Raises `NothingToLearnError`
+    if there is no row, `ServiceError` if those of a history are gone.
     """
     OutcomeService(context).refresh()
     with reading(context.engine) as connection:
@@ -77,7 +81,7 @@ def training_rows(
     history = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
     frames = [frame for frame in (history, confirmed.frame) if len(frame)]
     if not frames:
-        raise ServiceError(
+        raise NothingToLearnError(
             "There is nothing to learn from: no history of the champion by the present label "
             f"rules, and no confirmed outcome ({words_of(confirmed.counts)})."
         )
@@ -87,7 +91,7 @@ def training_rows(
     frame = everything[inside].reset_index(drop=True)
     older = everything[~inside].reset_index(drop=True)
     if not len(frame):
-        raise ServiceError(
+        raise NothingToLearnError(
             "There is nothing to learn from: every row is older than CDS_TRAINING_WINDOW_DAYS."
         )
     notes = [f"Outcomes: {words_of(confirmed.counts)}."]

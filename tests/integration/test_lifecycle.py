@@ -618,3 +618,14 @@ def test_rows_before_the_window_are_left_out(quiet: ProcessContext) -> None:
     assert (len(found.frame), len(found.older), found.outcome_rows) == (20, 30, 20)
     assert isinstance(found.frame, pd.DataFrame)
     assert any("Rows from before 2023-03-02, which were left out: 30." in n for n in found.notes)
+
+
+def test_a_schedule_without_anything_to_learn_from_says_so_and_does_not_fail(
+    context: ProcessContext, artefacts: Artefacts
+) -> None:
+    add(context, "1", artefacts["good"])
+    models(context).promote("1", actor="test", reason="first")
+    said = LifecycleService(context).refresh(actor="schedule")
+    assert said.startswith("Nothing was trained. There is nothing to learn from")
+    with pytest.raises(ServiceError, match="nothing to learn from"):
+        LifecycleService(context).refresh(actor="test", asked=True)
