@@ -55,7 +55,7 @@ def _loss(axes: Axes, promises: Promises) -> None:
         loc="left",
     )
     _alerts(axes, promises)
-    axes.legend(loc="upper left", ncols=2, frameon=False)
+    axes.legend(loc="upper left", ncols=4, frameon=False, bbox_to_anchor=(0.0, 0.12))
 
 
 def _by_day(rows: pd.DataFrame, column: str) -> "pd.Series[float]":
@@ -87,7 +87,8 @@ def _alerts(axes: Axes, promises: Promises) -> None:
         color = "red" if release["action"] == "rollback" else "green"
         axes.axvline(release["day"], color=color, lw=0.9)
     top = axes.get_ylim()[1]
-    for place, (_, alert) in enumerate(promises.alerts.sort_values("day").iterrows()):
+    alerts = promises.alerts[promises.alerts["kind"] != "challenger_waiting"].sort_values("day")
+    for place, (_, alert) in enumerate(alerts.iterrows()):
         height = top * (1.0 + 0.018 * (place % 4))
         axes.plot(alert["day"], height, "v", color="C3", ms=4, clip_on=False)
         said = str(alert["key"]).replace("input_drift:", "").replace("_", " ")

@@ -277,8 +277,9 @@ class Promises:
         )
         outcomes = [str(look["outcomes"]) for look in looks]
         said += f" ({', '.join(outcomes)} outcomes)" if outcomes else ""
-        live = str(self.releases.iloc[-1]["version"])
-        held = watch["state"] == "rolled_back" and len(back) > 0 and live == watch["previous"]
+        # Heads of rare diseases may have been updated since, which releases a version too.
+        live = bool(len(back)) and back["version"].iloc[-1] == watch["previous"]
+        held = watch["state"] == "rolled_back" and live
         return Line(names.WORSE_PROMOTION, said, held)
 
     # Truth

@@ -43,6 +43,9 @@ RETURN_DAYS = 60
 RARE = next(one for one in RARE_DISEASES if one.orphacode == "423")
 """The rare disease of the year: a pattern of its own, of which the history knows no case."""
 
+RARE_KNOWN = 2.0
+"""Days until a rare disease is diagnosed."""
+
 Days = tuple[int, int]
 """First day, and the first day after."""
 
@@ -176,6 +179,8 @@ class World:
         # One in twenty diagnoses is sent weeks after its window has passed.
         late = np.where(rng.random(len(frame)) < 0.05, rng.uniform(10.0, 40.0, len(frame)), 0.1)
         frame["late_days"] = late
+        # So that they can be confirmed together.
+        frame.loc[rare, ["known_days", "late_days"]] = RARE_KNOWN, 0.1
         return frame
 
     def _patients(
