@@ -27,6 +27,7 @@ from cds_service.routes import (
     health,
     home,
     models,
+    review,
     sandbox,
     sign_in,
     subscriptions,
@@ -114,6 +115,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(home.router)
     app.include_router(sign_in.router)
     app.include_router(triage.router)
+    app.include_router(review.router)
     if context.settings.development:
         app.state.sandbox = SandboxService(context)
         app.include_router(sandbox.router)

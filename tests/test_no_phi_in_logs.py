@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from cds_service import routes
+from cds_service.context import ProcessContext
 from cds_service.logs import JsonFormatter
 from cds_service.security.clients import Right
 from cds_service.services.attempts import ACCOUNT_FREE
@@ -50,6 +51,7 @@ from tests.support.marked import (
     problem,
 )
 from tests.support.process import Program, command, serving
+from tests.support.review_pages import ask
 from tests.support.service import new_context, release
 
 DISEASE_SEVERITY = "/cds-services/disease-severity"
@@ -450,6 +452,35 @@ def play_the_record(sender: Sender) -> None:
     send(403, "POST", chart, b"csrf=xqz", headers={"Content-Type": FORM}, key="mild")
 
 
+def review(sender: Sender, context: ProcessContext) -> None:
+    """The review pages, with a marked patient in the queue and marks in every field."""
+    send, http = sender.send, sender.http
+    browser = {"Origin": str(http.base_url).rstrip("/"), "Content-Type": FORM}
+    case = ask(context, patient=PATIENT)
+    ask(context, patient=f"{PATIENT}-2", priority=0.5)
+    send(200, "GET", "/review", headers={"Accept": "text/html"})
+    page = send(200, "GET", "/review/case", headers={"Accept": "text/html"}).text
+
+    def post(status: int, path: str, text: str) -> httpx.Response:
+        token = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
+        sender.seen.add(("POST", path))
+        response = http.post(path, content=f"csrf={token}&{text}".encode(), headers=browser)
+        assert response.status_code == status, (path, response.text)
+        return response
+
+    named = post(200, "/review/case", f"item={case}&name_patient=1")
+    assert PATIENT in named.text
+    post(422, "/review/case", f"item={case}&answer=xqz&rare=Xqz+137.31337")
+    post(200, "/review/rare", "rare=Xqz+137.31337")
+    post(303, "/review/case", f"item={PATIENT}&answer=1")
+    post(303, "/review/case", f"item={case}&answer=1&rare=558&comment=xqz")
+    send(200, "GET", "/review/last", headers={"Accept": "text/html"})
+    post(422, "/review/last", f"item={case}&answer=2&rare=Xqz+137.31337")
+    post(303, "/review/last", f"item={case}&answer=2")
+    for path in ("/review/case", "/review/last", "/review/rare"):
+        send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM})
+
+
 def go_everywhere(
     sender: Sender, program: Program, fhir: fhir_server.FHIRServer, secret: str
 ) -> None:
@@ -590,6 +621,7 @@ def everywhere(
         release(context, "1", *small_model)
         program.wait_until("/health/ready")
         go_everywhere(sender, program, fhir, secret)
+        review(sender, context)
         before = len(program.output.read_text())
         sender.send(200, "POST", DISEASE_SEVERITY, opened(encounter=encounter(id="xqz-control")))
         program.stop()

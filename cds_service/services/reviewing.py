@@ -8,12 +8,12 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
-from cds_service.errors import NotFoundError, ServiceError
+from cds_service.errors import ConflictError, NotFoundError, ServiceError
 from cds_service.services.deciding import renew_outcomes
 from cds_service.services.review_view import ReviewView, review_view
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import OutcomeStore
-from cds_service.storage.rare_case_store import CONFIRMED, RareCaseStore
+from cds_service.storage.rare_case_store import CONFIRMED, WITHDRAWN, RareCaseStore
 from cds_service.storage.review_store import (
     ANSWERED,
     AUDIT,
@@ -27,6 +27,9 @@ from model.rare_codes import normal_rare_code
 from model.severity import Severity
 
 UNDETERMINED: Final = "undetermined"
+Turn = Literal["any", "first", "last"]
+"""Which answers are taken: any; only a reviewer's first of an item; only one to what the reviewer
+answered last."""
 SHORTEST_ID: Final = 6
 """Letters of an id that stand for the whole."""
 
@@ -83,16 +86,8 @@ class ReviewingService:
         """The open item that comes first and that this reviewer has not had; `None` if there is
         none. The reading is audited."""
         with self._context.engine.begin() as connection:
-            store = ReviewStore(connection)
-            items = store.items({OPEN})
-            had = {
-                one["assessment_id"]
-                for one in store.answers([item["assessment_id"] for item in items])
-                if one["reviewer"] == reviewer
-            }
-            for item in items:
-                if item["assessment_id"] not in had:
-                    return self._read(connection, item, reviewer, with_ids=with_ids)
+            for item in waiting(ReviewStore(connection), reviewer):
+                return self._read(connection, item, reviewer, with_ids=with_ids)
         return None
 
     def show(self, identifier: str, reviewer: str, *, with_ids: bool = False) -> ReviewView:
@@ -122,7 +117,13 @@ class ReviewingService:
         return views
 
     def answer(
-        self, identifier: str, answer: Answer, reviewer: str, *, actor: str | None = None
+        self,
+        identifier: str,
+        answer: Answer,
+        reviewer: str,
+        *,
+        actor: str | None = None,
+        turn: Turn = "any",
     ) -> Prediction | None:
         """Keep an answer; a category becomes the outcome of the assessment in the same
         transaction, a rare disease a confirmed case (C20).
@@ -130,7 +131,9 @@ class ReviewingService:
         Returns what was predicted, which a reviewer may see from then on; `None` after `skip`.
         The newest answer counts. `agreed` is kept only of a reviewer's first, because later ones
         know the prediction. A skipped item of the audit sample stays open for others. `actor` is
-        who enters it, where that is not the reviewer. Raises `NotFoundError`.
+        who enters it, where that is not the reviewer. A rare disease that the reviewer named before
+        and does not name now is taken back. Raises `NotFoundError`, and `ConflictError` where it is
+        not the `turn` for it.
         """
         at = self._context.clock()
         with self._context.writers, self._context.engine.begin() as connection:
@@ -139,10 +142,13 @@ class ReviewingService:
             item = _item(store, identifier)
             assessment = item["assessment_id"]
             row = store.assessments([assessment])[assessment]
-            earlier = store.answers([assessment])
-            blind = not any(
-                one["reviewer"] == reviewer and one["answer"] != "skip" for one in earlier
-            )
+            own = [one for one in store.answers([assessment]) if one["reviewer"] == reviewer]
+            if turn == "first" and own:
+                raise ConflictError("You have answered this already.")
+            if turn == "last" and store.last_answered(reviewer) != assessment:
+                raise ConflictError("This is not what you answered last.")
+            said = [one for one in own if one["answer"] != "skip"]
+            blind = not said
             agreed = None
             if answer.category is not None and blind:
                 agreed = answer.category.value == row["category"]
@@ -161,23 +167,17 @@ class ReviewingService:
                 store.close([assessment], ANSWERED, at=at)
             elif item["state"] == OPEN and AUDIT not in item["reasons"]:
                 store.close([assessment], SKIPPED, at=at)
-            if answer.rare_code is not None:
-                RareCaseStore(connection).add(
-                    {
-                        "patient_key": row["patient_key"],
-                        "rare_code": answer.rare_code,
-                        "decision": CONFIRMED,
-                        "reason": "Answered in the review queue.",
-                        "at": at,
-                        "actor": reviewer,
-                    }
-                )
             if answer.kind != "skip":
+                before = said[-1]["rare_code"] if said else None
+                if before is not None and before != answer.rare_code:
+                    _say_rare(connection, row, before, WITHDRAWN, at, reviewer)
+                if answer.rare_code is not None:
+                    _say_rare(connection, row, answer.rare_code, CONFIRMED, at, reviewer)
                 renew_outcomes(connection, at, [row["patient_key"]], self._context.terminology)
             detail = {"answer": answer.kind, "rare": answer.rare_code is not None, "blind": blind}
             by = reviewer if actor is None else actor
             self._audit(connection, by, "review", assessment, detail)
-        return None if answer.kind == "skip" else _prediction(row, agreed)
+        return None if answer.kind == "skip" else prediction(row, agreed)
 
     def confirm(
         self, assessments: Sequence[str], answer: Answer, confirmer: str, *, at: datetime
@@ -276,6 +276,17 @@ class ReviewingService:
         )
 
 
+def waiting(store: ReviewStore, reviewer: str) -> list[dict[str, Any]]:
+    """Open items that this reviewer has not had, the first to be asked first."""
+    items = store.items({OPEN})
+    had = {
+        one["assessment_id"]
+        for one in store.answers([item["assessment_id"] for item in items])
+        if one["reviewer"] == reviewer
+    }
+    return [item for item in items if item["assessment_id"] not in had]
+
+
 def _item(store: ReviewStore, identifier: str) -> dict[str, Any]:
     """The item of an assessment, by its id or the beginning of it. Raises `NotFoundError`."""
     wanted = identifier.strip().lower()
@@ -290,7 +301,28 @@ def _item(store: ReviewStore, identifier: str) -> dict[str, Any]:
     raise NotFoundError("There is no such item in the review queue: see cds-service review list.")
 
 
-def _prediction(row: Mapping[str, Any], agreed: bool | None) -> Prediction:
+def _say_rare(
+    connection: Connection,
+    row: Mapping[str, Any],
+    code: str,
+    decision: str,
+    at: datetime,
+    reviewer: str,
+) -> None:
+    RareCaseStore(connection).add(
+        {
+            "patient_key": row["patient_key"],
+            "rare_code": code,
+            "decision": decision,
+            "reason": "Answered in the review queue.",
+            "at": at,
+            "actor": reviewer,
+        }
+    )
+
+
+def prediction(row: Mapping[str, Any], agreed: bool | None) -> Prediction:
+    """What was predicted by an assessment."""
     return Prediction(
         category=row["category"],
         probabilities=row["probabilities"] or {},

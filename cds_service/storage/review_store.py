@@ -166,6 +166,18 @@ class ReviewStore:
             found += [dict(row._mapping) for row in self._connection.execute(query)]
         return sorted(found, key=lambda row: int(row["id"]))
 
+    def last_answered(self, reviewer: str) -> str | None:
+        """The assessment in the queue that a reviewer answered or skipped last."""
+        query = (
+            select(REVIEW_ANSWERS.c.assessment_id)
+            .join(REVIEW_ITEMS, REVIEW_ITEMS.c.assessment_id == REVIEW_ANSWERS.c.assessment_id)
+            .where(REVIEW_ANSWERS.c.reviewer == reviewer)
+            .order_by(REVIEW_ANSWERS.c.id.desc())
+            .limit(1)
+        )
+        found: str | None = self._connection.execute(query).scalar_one_or_none()
+        return found
+
     def states(self) -> dict[str, int]:
         """How many items are in each state."""
         query = select(REVIEW_ITEMS.c.state, func.count().label("n")).group_by(REVIEW_ITEMS.c.state)

@@ -42,14 +42,16 @@ def walking(
     width: int = DESK,
     language: str = "en",
     roles: tuple[Role, ...] | None = None,
+    script: bool = True,
 ) -> Iterator[Walk]:
-    """A browser in this language and at this width, signed in with `roles`: in development mode
-    without them as the developer, elsewhere as nobody."""
+    """A browser in this language and at this width, with or without script, signed in with `roles`:
+    in development mode without them as the developer, elsewhere as nobody."""
     base = str(service.http.base_url).rstrip("/")
     context = browser.new_context(
         viewport={"width": width, "height": HEIGHTS[width]},
         locale={"en": "en-GB", "es": "es-ES"}[language],
         ignore_https_errors=True,
+        java_script_enabled=script,
     )
     if roles is not None:
         for name, value in session_of(service.context, *roles).items():

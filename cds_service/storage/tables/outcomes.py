@@ -142,7 +142,7 @@ class RareCaseReviewRow(SQLModel, table=True):
     rare_code: str
     """ORPHAcode."""
     decision: str
-    """`confirmed` or `rejected`."""
+    """`confirmed`, `rejected`, or `withdrawn`: what this actor said is taken back."""
     reason: str
     at: datetime = Field(sa_type=UTCDateTime)
     actor: str
