@@ -1,6 +1,6 @@
 """What the review pages show: a case without its prediction (C18), and an answer beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -178,7 +178,7 @@ def statements_of(last: LastAnswer, words: Words) -> list[str]:
     lines = []
     if named:
         lines.append(
-            words.wording.say("set.named", names=words.categories(named))
+            words.wording.say("set.named", names=_either(named, words))
             if len(named) <= MAX_NAMED
             else words.wording.say("set.open")
         )
@@ -187,6 +187,10 @@ def statements_of(last: LastAnswer, words: Words) -> list[str]:
     if facts.simulated:
         lines.append(words.wording.say("simulated"))
     return lines
+
+
+def _either(codes: Sequence[str], words: Words) -> str:
+    return words.wording.join([words.wording.category(Severity(code)) for code in codes], "or")
 
 
 def said_of(answer: Answer, words: Words, name: str | None) -> str:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import delete, select, update
 
@@ -12,6 +14,7 @@ from cds_service.context import ProcessContext
 from cds_service.security.clients import TRIAGE_BASE
 from cds_service.security.permissions import Role
 from cds_service.services.review_desk import told_reasons
+from cds_service.services.reviewing import Answer, ReviewingService
 from cds_service.storage.rare_case_store import RareCaseStore
 from cds_service.storage.session import reading
 from cds_service.storage.tables import (
@@ -21,10 +24,14 @@ from cds_service.storage.tables import (
     REVIEW_ANSWERS,
     REVIEW_ITEMS,
 )
-from tests.support.people import closed_context
+from hooks.wording import Wording
+from model.scorer import Scorer
+from model.severity import Severity
+from tests.support.people import BROWSER, closed_context
 from tests.support.review_pages import ILL, ask, item_of, reviewer
-from tests.support.service import Service, running
+from tests.support.service import Service, release, running
 from tests.support.stored import SEEN, assessed, set_time
+from tests.support.terminology import disorder, orphadata
 
 SECRETS = (
     # Of the prediction, however it is written.
@@ -51,11 +58,12 @@ ANOTHER_PREDICTION: dict[str, Any] = {
 
 
 @pytest.fixture
-def context(tmp_path: Path, database_url: str) -> ProcessContext:
+def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
     """Where people sign in; on both databases."""
     context = closed_context(tmp_path, database_url)
     set_time(context, SEEN.replace(month=5))
-    return context
+    yield context
+    context.engine.dispose()
 
 
 @pytest.fixture
@@ -331,3 +339,90 @@ def test_reasons_are_counted_where_they_tell_of_no_single_case() -> None:
     assert told_reasons([["wide_set"]] * 30) == {}
     assert told_reasons([["wide_set"]] * 30 + [["rare"]] * 9) == {}
     assert told_reasons([]) == {}
+
+
+def test_names_of_rare_diseases_are_said_where_they_are_loaded(tmp_path: Path) -> None:
+    marfan = disorder("558", ("ICD-10", "Q87.4", "E"), name="Marfan &lt;b&gt; syndrome")
+    names = orphadata(tmp_path / "p1.xml", [marfan])
+    context = closed_context(tmp_path, orphadata_file=names)
+    ask(context)
+    with running(context, context.clock) as service:  # type: ignore[arg-type]  # a test clock
+        ana = reviewer(service)
+        ana.get("/review/case")
+        for typed, told in (
+            ("558", "ORPHA:558: Marfan <b> syndrome"),
+            ("559", "ORPHA:559: not in the list of rare diseases that is loaded here. Check it."),
+        ):
+            assert ana.post("/review/rare", {"rare": typed}).json() == {"text": told}
+        ana.say("4", rare="558")
+        page = ana.get("/review/last").text
+    assert "Chronic illness; Marfan &lt;b&gt; syndrome (ORPHA:558)" in page
+
+
+def test_an_estimate_stands_beside_the_base_rate_of_the_model_that_made_it(
+    tmp_path: Path, small_model: tuple[Path, str]
+) -> None:
+    context = closed_context(tmp_path)
+    release(context, "1", *small_model)
+    facts = Scorer.load(small_model[0], version="1").facts
+    ask(context, "audit", model_version="1", prediction_set=["acute"])
+    with running(context, context.clock) as service:  # type: ignore[arg-type]  # a test clock
+        ana = reviewer(service)
+        ana.say("2")
+        said = text_of(ana.get("/review/last").text)
+    usual = Wording("en").frequency(facts.base_rates[Severity.ACUTE])
+    assert f"Acute illness predicted 52 in 100 {usual}" in said
+    assert "Readings like these fit acute illness." in said
+    assert "Trained on simulated patients, not for care." in said
+    assert "Why it was asked about Drawn at random" in said
+
+
+def test_a_form_that_is_sent_many_times_at_once_is_one_answer(here: Service) -> None:
+    item = ask(here.context)
+    ana = reviewer(here)
+    ana.get("/review/case")
+    cookies, token = ana.cookies, ana.token
+
+    def send(number: int) -> str:
+        with httpx.Client(base_url=here.http.base_url, timeout=30) as http:
+            headers = BROWSER | {
+                "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
+                "Origin": ana.origin,
+            }
+            fields = {"csrf": token, "item": item, "answer": str(number % 2 + 2)}
+            return http.post("/review/case", data=fields, headers=headers).headers["location"]
+
+    with ThreadPoolExecutor(4) as pool:
+        told = sorted(pool.map(send, range(8)))
+    assert told == ["/review/last", *["/review/last?told=already"] * 7]
+    assert len(rows(here.context, REVIEW_ANSWERS)) == 1
+
+
+def test_c20_who_takes_a_rare_disease_back_takes_back_no_word_of_others(
+    context: ProcessContext,
+) -> None:
+    item = ask(context)
+    service = ReviewingService(context)
+    rare = Answer("category", Severity.CHRONIC, "ORPHA:586")
+    plain = Answer("category", Severity.CHRONIC)
+
+    def decisions() -> list[tuple[str, str]]:
+        with reading(context.engine) as connection:
+            newest = RareCaseStore(connection).newest().values()
+        return [(one["decision"], one["actor"]) for one in newest]
+
+    service.answer(item, rare, "dr a")
+    service.answer(item, rare, "dr b")
+    service.answer(item, rare, "dr b")
+    assert decisions() == [("confirmed", "dr b")]
+    service.answer(item, plain, "dr b")
+    assert decisions() == [("confirmed", "dr a")]
+    # A skip says nothing, so it takes nothing back.
+    service.answer(item, Answer("skip"), "dr a")
+    assert decisions() == [("confirmed", "dr a")]
+    service.answer(item, Answer("category", Severity.CHRONIC, "ORPHA:558"), "dr a")
+    with reading(context.engine) as connection:
+        codes = [code for _, code in RareCaseStore(connection).newest()]
+    assert codes == ["ORPHA:558"]
+    service.answer(item, Answer("undetermined"), "dr a")
+    assert decisions() == []
