@@ -21,6 +21,7 @@ from cds_service.errors import ServiceError, SignInNeededError
 from cds_service.logs import LOGGER
 from cds_service.routes import (
     cds,
+    explanations,
     fhir,
     fhir_assess,
     fhir_conditions,
@@ -115,6 +116,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(home.router)
     app.include_router(sign_in.router)
     app.include_router(triage.router)
+    app.include_router(explanations.router)
     app.include_router(review.router)
     if context.settings.development:
         app.state.sandbox = SandboxService(context)

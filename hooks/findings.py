@@ -134,6 +134,19 @@ class Findings:
         )
         return named if nameable else ()
 
+    @property
+    def full_set(self) -> tuple[Severity, ...] | None:
+        """The whole prediction set, for a page that explains (C11); `None` where nothing was
+        scored, and where to tell it would reassure against a rule.
+
+        Where categories are withheld it may only say that acute illness is not excluded (C7, C9);
+        a narrow one is not told of a patient it was not calibrated for.
+        """
+        if self.assessment is None or (self.rare and self.set_is_narrow):
+            return None
+        members = self.assessment.prediction_set
+        return None if self.withheld and Severity.ACUTE not in members else members
+
 
 def find(
     extraction: Extraction,

@@ -28,7 +28,7 @@ from model.features import (
     row_matrix,
 )
 from model.operating import decide
-from model.severity import SEVERITIES
+from model.severity import SEVERITIES, Severity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,6 +139,15 @@ class Scorer:
             return np.empty((0, len(self.classes)))
         artefact = self.artefact
         return artefact.calibration.probabilities(artefact.estimator.margins(matrix))
+
+    def categories(self, matrix: FloatArray) -> list[Severity]:
+        """The category of each row of a model matrix (n, len(MODEL_COLUMNS)), as `assess` would
+        choose it. Raises `ModelError` if the model fails on one of them."""
+        artefact = self.artefact
+        margins = artefact.estimator.margins(matrix[:, self._columns])
+        probabilities = artefact.calibration.probabilities(margins)
+        chosen = decide(probabilities, self.classes, self._thresholds)
+        return [self.classes[int(position)] for position in chosen]
 
     def decide(self, probabilities: FloatArray) -> NDArray[np.str_]:
         """Codes of the categories chosen by the operating thresholds, (n,)."""

@@ -411,6 +411,9 @@ def triage(sender: Sender) -> None:
     result = "/triage/results/{identifier}"
     send(200, "GET", result, identifier=case)
     send(404, "GET", result, identifier=PATIENT)
+    explanation = "/assessments/{identifier}"
+    send(200, "GET", explanation, identifier=case)
+    send(404, "GET", explanation, identifier=PATIENT)
     post(422, "/triage/find", "number=xqz")
     post(404, "/triage/find", "number=1111-1111")
     post(500, f"{result}/feedback", "reason=mild&comment=Xqz+says+137.31337", identifier=case)

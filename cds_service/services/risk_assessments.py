@@ -152,6 +152,22 @@ def model_of(context: ProcessContext, row: Mapping[str, Any]) -> tuple[str | Non
         return None, _unknown(row, simulated=model["simulated"])
 
 
+def scorer_of(context: ProcessContext, row: Mapping[str, Any]) -> Scorer | None:
+    """The model that assessed, or `None` if its files cannot be read any more."""
+    scorer = context.champion.scorer
+    if scorer is not None and scorer.facts.version == row["model_version"]:
+        return scorer
+    with context.engine.connect() as connection:
+        model = ModelStore(connection).version(row["model_version"])
+    if model is None:
+        return None
+    try:
+        return _load_scorer(model["location"], model["version"], model["checksum"])
+    except (ModelError, OSError):
+        # `model_of` has logged it.
+        return None
+
+
 def sendable(resource: dict[str, Any]) -> dict[str, Any]:
     """The resource, checked as FHIR R4 (1 ms). Raises `RuntimeError`: a fault of ours."""
     try:
@@ -237,6 +253,11 @@ def _assessment(row: Mapping[str, Any], facts: ModelFacts) -> Assessment:
 def _load_facts(location: str, name: str, checksum: str) -> tuple[str, ModelFacts]:
     scorer = Scorer.load(Path(location), version=name, expected_checksum=checksum)
     return scorer.artefact.estimator.kind, scorer.facts
+
+
+@lru_cache(maxsize=2)
+def _load_scorer(location: str, name: str, checksum: str) -> Scorer:
+    return Scorer.load(Path(location), version=name, expected_checksum=checksum)
 
 
 def _unknown(row: Mapping[str, Any], *, simulated: bool) -> ModelFacts:

@@ -83,6 +83,27 @@ class AssessmentStore:
         ).one_or_none()
         return None if row is None else dict(row._mapping)
 
+    def by_id(self, identifier: str) -> dict[str, Any] | None:
+        """An assessment of any client, every column: for people, whose permission decides."""
+        query = select(ASSESSMENTS).where(ASSESSMENTS.c.id == identifier)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else dict(row._mapping)
+
+    def readings_of_patient(
+        self, client: str, patient_keys: Sequence[str], limit: int
+    ) -> list[dict[str, Any]]:
+        """Id, time and provenance of the newest `limit` assessments of this client's patient, the
+        oldest first; none of those of which nothing was kept (C2)."""
+        query = (
+            select(ASSESSMENTS.c.id, ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.provenance)
+            .where(ASSESSMENTS.c.client == client)
+            .where(ASSESSMENTS.c.patient_key.in_(patient_keys))
+            .where(ASSESSMENTS.c.situation != "excluded")
+            .order_by(ASSESSMENTS.c.prediction_time.desc(), ASSESSMENTS.c.id)
+            .limit(limit)
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)][::-1]
+
     def move(self, old_keys: Sequence[str], new_key: str) -> int:
         """Give a patient's rows another key: the newest, or that of the patient they were merged
         into. Returns how many."""

@@ -82,6 +82,7 @@ ENGLISH: dict[str, str] = {
     "missing": "Left out",
     "missing.none": "Nothing.",
     "model_card": "About this model",
+    "explanation": "How this was estimated",
     "print": "Print",
     "next": "Next patient",
     "measure_again": "Measure this case again",

@@ -79,6 +79,7 @@ SPANISH: dict[str, str] = {
     "missing": "No se ha usado",
     "missing.none": "Nada.",
     "model_card": "Sobre este modelo",
+    "explanation": "Cómo se estimó",
     "print": "Imprimir",
     "next": "Siguiente paciente",
     "measure_again": "Volver a medir este caso",

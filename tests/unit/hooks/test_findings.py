@@ -154,3 +154,24 @@ def test_a_scored_situation_needs_its_score() -> None:
         find(an_extraction(ADULT), None, some_facts(), Situation.SCORED)
     with pytest.raises(ValueError, match="needs its assessment"):
         find(an_extraction(ADULT), an_assessment(), None, Situation.SCORED)
+
+
+def test_c11_the_full_set_is_told_whatever_its_size() -> None:
+    assert found(prediction_set=CALM).full_set == CALM
+    assert found(prediction_set=SEVERITIES).full_set == SEVERITIES
+
+
+@pytest.mark.parametrize("extraction", [{}, {"maybe_not_latest": True}])
+def test_c9_the_full_set_excludes_no_acute_illness_where_nothing_may_reassure(
+    extraction: dict[str, Any],
+) -> None:
+    values = WELL if extraction else RED
+    wide = (*CALM, Severity.ACUTE)
+
+    assert found(values, Severity.MILD, prediction_set=CALM, extraction=extraction).full_set is None
+    told = found(values, Severity.MILD, prediction_set=wide, extraction=extraction)
+    assert told.full_set == wide
+
+
+def test_nothing_scored_has_no_set() -> None:
+    assert find(an_extraction(WELL), None, None, Situation.INSUFFICIENT_DATA).full_set is None

@@ -1,0 +1,42 @@
+"""The explanation page of one assessment, for people who are signed in."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from cds_service.context import ProcessContext
+from cds_service.errors import NotFoundError
+from cds_service.routes.dependencies import process
+from cds_service.routes.people import signed_in, speaking
+from cds_service.security.people import Person
+from cds_service.security.permissions import Permission
+from cds_service.services.explanation import ExplanationService
+from cds_service.web import explanation_en, explanation_es
+from cds_service.web.explanation_page import shown
+from cds_service.web.pages import page
+from cds_service.web.words import Table, Words
+
+router = APIRouter(prefix="/assessments")
+WORDS: Table = {"en": explanation_en.ENGLISH, "es": explanation_es.SPANISH}
+Process = Annotated[ProcessContext, Depends(process)]
+Speaking = Annotated[Words, Depends(speaking(WORDS))]
+Reader = Annotated[Person, Depends(signed_in(Permission.EXPLANATION))]
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@router.get("/{identifier}", summary="The explanation of an assessment")
+def explanation(
+    request: Request, context: Process, person: Reader, words: Speaking, identifier: str
+) -> Response:
+    """Inputs, estimates, what moved them and readings over time; audited."""
+    if not _UUID.fullmatch(identifier):
+        raise NotFoundError("There is no such assessment.")
+    found = ExplanationService(context).explanation(identifier, person)
+    return page(
+        "explanation.html",
+        words,
+        title=words.say("title"),
+        request=request,
+        shown=shown(found, words, context.zone),
+    )
