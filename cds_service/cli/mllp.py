@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Annotated
 
 import typer
@@ -14,7 +14,7 @@ from cds_service.errors import ConfigurationError
 from cds_service.logs import configure_logs
 from cds_service.services.hl7v2 import HL7Service
 from cds_service.services.mllp import MLLPListener, Network
-from cds_service.settings import Settings, load_settings
+from cds_service.settings import Settings, is_loopback, load_settings
 from cds_service.storage.session import check
 
 
@@ -37,7 +37,7 @@ def mllp(
     reading = hl7.reading(authority, identifier_type, visits, final_type, home, system, timezone)
     allowed = _networks(allow_from or [])
     settings = load_settings()
-    if not allowed and not _is_loopback(settings.mllp_host):
+    if not allowed and not is_loopback(settings.mllp_host):
         raise ConfigurationError(
             "MLLP knows no passwords: with CDS_MLLP_HOST beyond this machine name who may "
             "connect with --allow-from ADDRESS"
@@ -78,10 +78,3 @@ def _networks(texts: list[str]) -> list[Network]:
         raise typer.BadParameter(
             "--allow-from takes an address or a network, like 10.0.0.5 or 10.0.0.0/24"
         ) from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -64,7 +64,7 @@ def live(folder: Path) -> str:
 def test_db_check_says_what_to_run_and_upgrade_can_be_run_again(tmp_path: Path) -> None:
     assert "cds-service db upgrade" in run(tmp_path, "db", "check").sentence()
     for _ in range(2):
-        assert "Database at revision 0005" in done(tmp_path, "db", "upgrade")
+        assert "Database at revision 0006" in done(tmp_path, "db", "upgrade")
     assert "what this version needs" in done(tmp_path, "db", "check")
 
 

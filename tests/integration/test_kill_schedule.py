@@ -141,7 +141,8 @@ def _worse(folder: Path, models: dict[str, tuple[Path, str]], registry: Path) ->
     context = _context(folder, registry)
     for version, name in (("a", "good"), ("b", "bad")):
         _live(context, version, models[name])
-    frame = small_cohort(420, 8)
+    # Keys are drawn anew, and with them the parts: enough for every draw to train on.
+    frame = small_cohort(560, 8)
     seen(context, frame, start=START, every=timedelta(minutes=15), prefix="p", version="b")
     context.engine.dispose()
 

@@ -55,7 +55,7 @@ _ANSWERED = (
         '"label": wording.say("source.simulated" if simulated else "source")',
         '"label": ""',
     ),
-    Mutant(38, _TEXT, "version=from_data(facts.version)", "version=facts.version"),
+    Mutant(38, _TEXT, "version=self._data(facts.version)", "version=facts.version"),
     Mutant(38, _TEXT, '("\\n\\n" if self._narrow else " ").join', '"<br>".join'),
     Mutant(38, _WORDING, '_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}', '_HTML = {"&": "&"}'),
     Mutant(38, _WORDING, '_MARKDOWN = frozenset("\\\\`*_{}[]()#!|~$^")', "_MARKDOWN = frozenset()"),
@@ -85,8 +85,9 @@ _ANSWERED = (
     Mutant(
         40,
         _CARDS,
-        "    if findings.category in SUGGESTED:\n",
-        '    card["selectionBehavior"] = shape.selection\n    if findings.category in SUGGESTED:\n',
+        "    if policy.suggests and findings.category in SUGGESTED:\n",
+        '    card["selectionBehavior"] = shape.selection\n'
+        "    if policy.suggests and findings.category in SUGGESTED:\n",
     ),
     Mutant(
         41,
@@ -184,7 +185,12 @@ _ANSWERED = (
     Mutant(48, _CHECK, 'assert "systemActions" not in answer', "assert True"),
     Mutant(50, "hooks/errors.py", "    status = 412\n", "    status = 400\n"),
     Mutant(50, "hooks/errors.py", "    status = 400\n    code", "    status = 412\n    code"),
-    Mutant(50, "cds_service/errors.py", "    status = 401\n", "    status = 412\n"),
+    Mutant(
+        50,
+        "cds_service/errors.py",
+        '(R64)."""\n\n    status = 401\n',
+        '(R64)."""\n\n    status = 412\n',
+    ),
     Mutant(50, "cds_service/errors.py", "    status = 404\n", "    status = 412\n"),
     Mutant(50, "cds_service/errors.py", "    status = 409\n", "    status = 412\n"),
     Mutant(50, "cds_service/errors.py", "    status = 413\n", "    status = 412\n"),

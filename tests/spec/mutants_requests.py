@@ -17,7 +17,7 @@ TRANSPORT = (
     Mutant(
         1,
         SETTINGS,
-        "if self.development and not self.development_any_host and not _is_loopback(self.host):",
+        "if self.development and not self.development_any_host and not is_loopback(self.host):",
         "if False:",
     ),
     Mutant(

@@ -102,7 +102,7 @@ USED: tuple[Mutant, ...] = (
         "pregnant=answered_pregnant or has_pregnancy",
         "pregnant=answered_pregnant",
     ),
-    Mutant(70, ASSESSING, 'actor=f"client:{call.client.name}"', 'actor="client"'),
+    Mutant(70, ASSESSING, 'actor=actor or f"client:{client.name}"', 'actor=actor or "client"'),
     Mutant(70, ASSESSING, "object_id=call.id,", 'object_id="",'),
     Mutant(
         70,
