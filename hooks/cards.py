@@ -104,12 +104,14 @@ def build_cards(
     context: PatientViewContext,
     situation: Situation,
     pre_existing: frozenset[Severity] = frozenset(),
+    explanation_url: str | None = None,
 ) -> CardDecision:
     """Make the card, or none, of one `patient-view`.
 
     `public_url` is absolute, without query; `facts` may be `None` only where no model is loaded.
     `pre_existing` are the classes of Conditions known before (C16); the card names those that
-    last. Raises `ValueError` if `situation` is `scored` and the assessment or the facts are
+    last. `explanation_url` opens the explanation of this assessment, if it may be opened by a link.
+    Raises `ValueError` if `situation` is `scored` and the assessment or the facts are
     missing, or `excluded` and nothing excludes the patient.
     """
     if situation is Situation.EXCLUDED:
@@ -160,8 +162,12 @@ def build_cards(
     card["overrideReasons"] = override_reasons(
         findings.category, wording, public_url=public_url, scored=situation is Situation.SCORED
     )
-    if facts is not None:
-        card["links"] = [_about_the_model(facts, wording, public_url)]
+    links = [] if facts is None else [_about_the_model(facts, wording, public_url)]
+    if explanation_url is not None:
+        label = wording.say("link.explanation")
+        links.insert(0, {"label": label, "url": explanation_url, "type": "absolute"})
+    if links:
+        card["links"] = links
     return replace(
         decision,
         cards=[without_later_members(card) if shape.version_1_0 else card],

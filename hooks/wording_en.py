@@ -179,6 +179,7 @@ ENGLISH: dict[str, str] = {
     "source": "Severity from vital signs",
     "source.simulated": "Severity from vital signs (simulated)",
     "link.model_card": "About this model",
+    "link.explanation": "How this was estimated",
     # What a card is about.
     "topic.severityredreading": "Reading with a red NEWS2 score",
     "topic.severitynotill": "Not ill",

@@ -186,6 +186,7 @@ SPANISH: dict[str, str] = {
     "source": "Gravedad según constantes vitales",
     "source.simulated": "Gravedad según constantes vitales (simulado)",
     "link.model_card": "Acerca de este modelo",
+    "link.explanation": "Cómo se estimó",
     # De qué trata una tarjeta.
     "topic.severityredreading": "Lectura con puntuación roja de NEWS2",
     "topic.severitynotill": "No enfermo",

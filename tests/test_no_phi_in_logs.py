@@ -414,6 +414,7 @@ def triage(sender: Sender) -> None:
     explanation = "/assessments/{identifier}"
     send(200, "GET", explanation, identifier=case)
     send(404, "GET", explanation, identifier=PATIENT)
+    send(410, "GET", "/explanations/{token}", token=PATIENT)
     post(422, "/triage/find", "number=xqz")
     post(404, "/triage/find", "number=1111-1111")
     post(500, f"{result}/feedback", "reason=mild&comment=Xqz+says+137.31337", identifier=case)
@@ -644,7 +645,7 @@ def everywhere(
     ):
         closed = Sender(http, statuses=sender.statuses)
         parts = dict.fromkeys(("service", "identifier", "condition_id", "patient_id"), PATIENT)
-        parts |= {"type_name": "Condition", "key": PATIENT}
+        parts |= {"type_name": "Condition", "key": PATIENT, "token": PATIENT}
         for method, path in sorted(every_route() - PUBLIC_ROUTES):
             status = 404 if path.startswith("/sandbox") else 401  # Not there outside development.
             closed.send(status, method, path, opened(), **parts)
@@ -688,7 +689,7 @@ def come_with_tokens(sender: Sender, key: Key) -> None:
 def test_every_route_and_status_was_tried(everywhere: Everywhere) -> None:
     assert ("POST", DISEASE_SEVERITY) in every_route()
     assert every_route() <= everywhere.seen, "a route the marked patient never took"
-    told = {200, 201, 204, 303, 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 429}
+    told = {200, 201, 204, 303, 400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 429}
     assert everywhere.statuses == told | {500, 503, 504}
 
 

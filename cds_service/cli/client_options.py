@@ -96,6 +96,13 @@ ExtraInput = Annotated[
     Many,
     typer.Option(help="Input beyond vital signs: abo_group or exercise_days; may be repeated."),
 ]
+ExplanationLink = Annotated[
+    bool | None,
+    typer.Option(
+        "--explanation-link/--no-explanation-link",
+        help="Whether its cards lead to the explanation, where people sign in with a provider.",
+    ),
+]
 TestPatientTag = Annotated[
     Many, typer.Option(help="`meta.tag` of its test patients: SYSTEM|CODE. May be repeated.")
 ]
@@ -173,6 +180,7 @@ _PLAIN = {
     "retraining": "allow_retraining",
     "allow_restricted": "allow_restricted",
     "extra_input": "extra_inputs",
+    "explanation_link": "explanation_link",
     "test_patient_tag": "test_patient_tags",
 }
 _FATIGUE = {

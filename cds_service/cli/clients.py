@@ -66,6 +66,7 @@ def _write(
     retraining: options.Retraining = None,
     allow_restricted: options.AllowRestricted = None,
     extra_input: options.ExtraInput = None,
+    explanation_link: options.ExplanationLink = None,
     test_patient_tag: options.TestPatientTag = None,
     token_url: options.TokenUrl = None,
     backend_client_id: options.BackendClientId = None,

@@ -4,6 +4,7 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import RedirectResponse
 
 from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError
@@ -14,10 +15,10 @@ from cds_service.security.permissions import Permission
 from cds_service.services.explanation import ExplanationService
 from cds_service.web import explanation_en, explanation_es
 from cds_service.web.explanation_page import shown
-from cds_service.web.pages import page
+from cds_service.web.pages import page, prefix_of
 from cds_service.web.words import Table, Words
 
-router = APIRouter(prefix="/assessments")
+router = APIRouter()
 WORDS: Table = {"en": explanation_en.ENGLISH, "es": explanation_es.SPANISH}
 Process = Annotated[ProcessContext, Depends(process)]
 Speaking = Annotated[Words, Depends(speaking(WORDS))]
@@ -25,7 +26,7 @@ Reader = Annotated[Person, Depends(signed_in(Permission.EXPLANATION))]
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-@router.get("/{identifier}", summary="The explanation of an assessment")
+@router.get("/assessments/{identifier}", summary="The explanation of an assessment")
 def explanation(
     request: Request, context: Process, person: Reader, words: Speaking, identifier: str
 ) -> Response:
@@ -40,3 +41,23 @@ def explanation(
         request=request,
         shown=shown(found, words, context.zone),
     )
+
+
+@router.get("/explanations/{token}", summary="A card's link to its explanation")
+def follow(
+    request: Request, context: Process, person: Reader, words: Speaking, token: str
+) -> Response:
+    """To the explanation, once and within ten minutes; else a page that says why not."""
+    try:
+        identifier = ExplanationService(context).follow(token, person)
+    except NotFoundError:
+        return page(
+            "problem.html",
+            words,
+            title=words.say("link.gone"),
+            code=410,
+            request=request,
+            message=words.say("link.gone.more"),
+        )
+    target = f"{prefix_of(context.settings)}/assessments/{identifier}"
+    return RedirectResponse(target, 303, {"Cache-Control": "no-store"})

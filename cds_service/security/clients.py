@@ -104,6 +104,8 @@ class ClientSettings(_Settings):
     """Resources marked restricted may be stored and learnt from (C21)."""
     extra_inputs: tuple[Literal["abo_group", "exercise_days"], ...] = ()
     """Inputs beyond vital signs that are asked for; off by default."""
+    explanation_link: bool = True
+    """Its cards lead to the explanation, where people sign in with a provider."""
 
     @field_validator("fhir_servers")
     @classmethod

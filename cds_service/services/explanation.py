@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -11,11 +12,13 @@ from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError
 from cds_service.logs import LOGGER
 from cds_service.security.clients import TRIAGE, Client
+from cds_service.security.explanation_links import read_link_token
 from cds_service.security.people import Person
 from cds_service.security.permissions import Permission
 from cds_service.services.risk_assessments import held_of, model_of, scorer_of, stored_findings
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.explanation_link_store import ExplanationLinkStore
 from cds_service.storage.review_store import OPEN, ReviewStore
 from cds_service.storage.session import reading
 from hooks.build_up import BuildUp, build_up, log_odds
@@ -123,6 +126,46 @@ class ExplanationService:
             changes=changes,
         )
 
+    def follow(self, token: str, person: Person) -> str:
+        """The assessment that a card's link leads to: once, in its ten minutes, for the user whose
+        card it was. Audited, also where it is refused. Raises `NotFoundError`.
+
+        Where the provider does not say who somebody is in the health record, their permission
+        decides alone.
+        """
+        at = self._context.clock()
+        found = read_link_token(self._context.secrecy, token)
+        if found is None:
+            raise NotFoundError("This is no link of a card.")
+        identifier, ends_at = found
+        with reading(self._context.engine) as connection:
+            row = AssessmentStore(connection).by_id(identifier)
+        identifiers = None if row is None else self._identifiers(row)
+        user = None if identifiers is None else identifiers["user"]
+        refused = None
+        if at > ends_at:
+            refused = "too old"
+        elif user is None:
+            refused = "no assessment"
+        elif person.fhir_user is not None and not _is_same_user(person.fhir_user, user):
+            refused = "another user"
+        with self._context.engine.begin() as connection:
+            if refused is None:
+                link = sha256(token.encode()).hexdigest()
+                store = ExplanationLinkStore(connection)
+                refused = None if store.use(link, at=at, ends_at=ends_at) else "used before"
+            AuditStore(connection).add(
+                at=at,
+                actor=person.actor,
+                action="refuse-link" if refused else "follow-link",
+                object_type="assessment",
+                object_id=identifier,
+                detail={"reason": refused} if refused else {},
+            )
+        if refused is not None:
+            raise NotFoundError("The link does not open anything.")
+        return identifier
+
     def _client(self, name: str) -> Client | None:
         directory = self._context.directory
         return directory.triage if name == TRIAGE else directory.by_name.get(name)
@@ -185,6 +228,11 @@ class ExplanationService:
             LOGGER.warning("stored reasons differ", extra={"assessment": identifier})
             return None
         return again
+
+
+def _is_same_user(fhir_user: str, user: str) -> bool:
+    """Whether a provider's `fhirUser`, often a whole URL, is who opened the chart."""
+    return "/".join(fhir_user.split("/")[-2:]) == "/".join(user.split("/")[-2:])
 
 
 def _is_same(stored: Assessment, again: Assessment) -> bool:

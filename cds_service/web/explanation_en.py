@@ -102,4 +102,8 @@ ENGLISH: dict[str, str] = {
     "model": "The model",
     "model.version": "Version {version}",
     "model_card": "About this model",
+    # The link on a card.
+    "link.gone": "This link is no longer good",
+    "link.gone.more": "A link on a card opens once, within ten minutes, for whoever opened "
+    "the chart. Open the chart again for another.",
 }

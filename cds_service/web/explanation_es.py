@@ -104,4 +104,8 @@ SPANISH: dict[str, str] = {
     "model": "El modelo",
     "model.version": "Versión {version}",
     "model_card": "Acerca de este modelo",
+    # The link on a card.
+    "link.gone": "Este enlace ya no vale",
+    "link.gone.more": "El enlace de una tarjeta se abre una vez, en diez minutos, y para "
+    "quien abrió la historia. Abra de nuevo la historia para obtener otro.",
 }

@@ -56,6 +56,17 @@ class PolicyConsentRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UTCDateTime)
 
 
+class UsedLinkRow(SQLModel, table=True):
+    """A link from a card to an explanation that was followed; it opens once."""
+
+    __tablename__ = "used_links"
+
+    link: str = Field(primary_key=True)
+    """SHA-256 of its address, which nobody can make up."""
+    ends_at: datetime = Field(sa_type=UTCDateTime, index=True)
+    """When the link is too old to be followed; the row is forgotten after that."""
+
+
 class SignInAttemptRow(SQLModel, table=True):
     """Failed attempts to sign in with one account, or from one address."""
 

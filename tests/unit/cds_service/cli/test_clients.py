@@ -41,6 +41,7 @@ def test_every_option_becomes_a_setting(var: Path) -> None:
         *("--alias", "vs=vitals", "--lookback-hours", "6", "--category", "acute"),
         *("--category", "chronic", "--lowest-indicator", "warning", "--no-data", "none"),
         *("--no-critical", "--no-silence-unchanged", "--override-hours", "0", "--no-care"),
+        *("--no-explanation-link",),
         *("--retraining", "--allow-restricted", "--extra-input", "abo_group"),
         *("--test-patient-tag", "urn:x|TEST", "--token-url", "https://ehr.example/token"),
         *("--backend-client-id", "me", "--backend-key-file", key, "--backend-key-id", "k"),
@@ -84,6 +85,7 @@ def test_every_option_becomes_a_setting(var: Path) -> None:
         "allow_care": False,
         "allow_retraining": True,
         "allow_restricted": True,
+        "explanation_link": False,
         "extra_inputs": ["abo_group"],
     }
     done(var, "clients", "set", "ehr", "--care", "--language", "en", "--unset", "backend")
