@@ -263,7 +263,11 @@ class Promises:
     def _worse_promotion(self) -> Line:
         bad, began = self.replay.bad, self.replay.calendar.worse_promotion
         watches = self._table(RELEASE_WATCHES, "at")
-        mine = watches[watches["version"] == bad]
+        promoted = self.releases[
+            (self.releases["version"] == bad) & (self.releases["action"] == "promote")
+        ]
+        # Not by its version: the watch goes on with what an update of rare heads made of it.
+        mine = watches[watches["release_id"].isin(promoted["id"])]
         if not len(mine):
             return Line(names.WORSE_PROMOTION, "the promotion was not watched", False)
         watch = mine.iloc[0]
