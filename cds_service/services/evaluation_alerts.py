@@ -1,4 +1,4 @@
-"""Alerts from chunks: a version's loss has risen, categories have become more or less common.
+"""Alerts from chunks: the loss has risen, categories have become more or less common.
 
 Each takes two chunks running, and is closed when the newest chunk is within the margin again.
 """
@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cds_service.services.alerts import Finding, cause_passed, raise_alert
-from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.evaluation_store import LOOKED_AT, EvaluationChunkStore
 from cds_service.storage.model_store import ModelStore
-from model.evaluation.loss_rise import RUNNING, has_risen, loss_rise
+from model.evaluation.loss_rise import RUNNING, LossRise, has_risen, loss_rise
 from model.evaluation.prevalence_shift import MARGIN
 
 PREVALENCE_SHIFT = "prevalence_shift"
@@ -26,15 +25,10 @@ def watch_chunks(connection: Connection, *, at: datetime) -> None:
     champion = ModelStore(connection).champion()
     if champion is None:
         return
-    version = str(champion["version"])
-    for alert in AlertStore(connection).unresolved():
-        if alert["kind"] == LOSS_RISE and alert["model_version"] != version:
-            cause_passed(
-                connection, alert["key"], at=at, resolution="The version is not live any more."
-            )
     # A simulated cohort says neither how common categories are nor what loss to expect.
     if champion["simulated"]:
         return
+    version = str(champion["version"])
     newest = EvaluationChunkStore(connection).newest(LOOKED_AT)
     figures = [
         chunk["result"]["versions"][version]
@@ -42,7 +36,7 @@ def watch_chunks(connection: Connection, *, at: datetime) -> None:
         if version in chunk["result"]["versions"]
     ]
     _prevalence(connection, [one for one in figures if one["prevalence_shift"]], version, at)
-    _loss(connection, figures, champion, at)
+    _loss(connection, newest, at)
 
 
 def _prevalence(
@@ -85,35 +79,43 @@ def _prevalence(
         )
 
 
-def _loss(
-    connection: Connection,
-    figures: Sequence[Mapping[str, Any]],
-    champion: Mapping[str, Any],
-    at: datetime,
-) -> None:
-    version = str(champion["version"])
-    held_out = champion["metrics"].get("held_out", [])
-    compared = [loss_rise(held_out, one["weighted"]) for one in figures]
-    rises = [one for one in compared if one is not None]
-    key = f"{LOSS_RISE}:{version}"
-    if has_risen(rises):
-        now = rises[0]
+def _loss(connection: Connection, newest: Sequence[Mapping[str, Any]], at: datetime) -> None:
+    """Each chunk by the version that answered most of it, against that version's own reference.
+
+    By the live version alone nothing would ever be told where one is promoted each month: its
+    chunks take a month to mature.
+    """
+    models = ModelStore(connection)
+    rises: list[tuple[str, LossRise]] = []
+    for chunk in newest:
+        versions = chunk["result"]["versions"]
+        if not versions:
+            continue
+        version = max(versions, key=lambda name: versions[name]["answered"])
+        row = models.version(version)
+        if row is None or row["simulated"]:
+            continue
+        rise = loss_rise(row["metrics"].get("held_out", []), versions[version]["weighted"])
+        if rise is not None:
+            rises.append((version, rise))
+    if has_risen([rise for _, rise in rises]):
+        version, now = rises[0]
         finding = Finding(
             kind=LOSS_RISE,
-            key=key,
+            key=LOSS_RISE,
             severity="warning",
-            model_version=version,
-            message=f"The log loss of model version {version}, weighted for who was verified, is "
-            f"{now.loss:.3f}; when it was made it was {now.reference:.3f}. Two chunks running show "
-            "that it has risen.",
+            message=f"The log loss of what was answered, weighted for who was verified, is "
+            f"{now.loss:.3f}; when model version {version} was made it was {now.reference:.3f}. "
+            "Two chunks running show that it has risen.",
             detail={
+                "answered_by": version,
                 "log_loss": now.loss,
                 "reference": now.reference,
                 "standard_error": now.standard_error,
             },
         )
         raise_alert(connection, finding, at=at)
-    elif rises and rises[0].passed:
+    elif rises and rises[0][1].passed:
         cause_passed(
-            connection, key, at=at, resolution="In the newest chunk it is about as before."
+            connection, LOSS_RISE, at=at, resolution="In the newest chunk it is about as before."
         )
