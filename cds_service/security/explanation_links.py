@@ -19,7 +19,7 @@ def new_link_token(secrecy: Secrecy, assessment_id: str, at: datetime) -> str:
     """The part of a link that opens an assessment, from `at` on (aware); base64url."""
     ends = int((at + LIFETIME).timestamp())
     sealed = secrecy.encrypt(f"{_PURPOSE} {assessment_id} {ends}".encode())
-    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+    return _written(sealed)
 
 
 def read_link_token(secrecy: Secrecy, token: str) -> tuple[str, datetime] | None:
@@ -33,6 +33,11 @@ def read_link_token(secrecy: Secrecy, token: str) -> tuple[str, datetime] | None
         purpose, assessment_id, ends = secrecy.decrypt(sealed).decode().split(" ")
     except ValueError:
         return None
-    if purpose != _PURPOSE:
+    # Other last letters may stand for the same bytes: they would open a used link once more.
+    if purpose != _PURPOSE or _written(sealed) != token:
         return None
     return assessment_id, datetime.fromtimestamp(int(ends), UTC)
+
+
+def _written(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
