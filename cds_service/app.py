@@ -20,6 +20,7 @@ from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError, SignInNeededError
 from cds_service.logs import LOGGER
 from cds_service.routes import (
+    admin,
     cds,
     explanations,
     fhir,
@@ -118,6 +119,8 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(triage.router)
     app.include_router(explanations.router)
     app.include_router(review.router)
+    for router in admin.ROUTERS:
+        app.include_router(router)
     if context.settings.development:
         app.state.sandbox = SandboxService(context)
         app.include_router(sandbox.router)

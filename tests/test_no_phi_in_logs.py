@@ -50,6 +50,7 @@ from tests.support.marked import (
     overridden,
     problem,
 )
+from tests.support.marked_dashboard import walk_dashboard
 from tests.support.process import Program, command, serving
 from tests.support.review_pages import ask
 from tests.support.service import new_context, release
@@ -168,8 +169,8 @@ class Sender:
 def every_route() -> set[tuple[str, str]]:
     """Every method and path the service has."""
     modules = [
-        importlib.import_module(f"{routes.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(routes.__path__)
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(routes.__path__, f"{routes.__name__}.")
     ]
     return {
         (method, route.path)
@@ -508,6 +509,7 @@ def go_everywhere(
     visit_pages(sender)
     triage(sender)
     play_the_record(sender)
+    walk_dashboard(send)
     # 200, one of them by a model that fails for this patient, and the same call again.
     body = opened(conditions=bundle(marked_condition()))
     for _ in range(2):

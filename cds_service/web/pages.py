@@ -18,7 +18,7 @@ from starlette.routing import Match
 from cds_service.security.people import Person
 from cds_service.security.permissions import Permission
 from cds_service.settings import Settings
-from cds_service.web.navigation import Entry, is_active, offered
+from cds_service.web.navigation import ENTRIES, Entry, is_active, offered
 from cds_service.web.static_files import static_file
 from cds_service.web.words import LANGUAGE_NAMES, Words
 from hooks.wording import LANGUAGES
@@ -67,11 +67,11 @@ def prefix_of(settings: Settings) -> str:
     return urlsplit(settings.base_url).path.rstrip("/")
 
 
-def pages_for(request: Request) -> list[Entry]:
+def pages_for(request: Request, entries: Sequence[Entry] = ENTRIES) -> list[Entry]:
     """The pages that are there and that whoever is signed in may use."""
     person: Person | None = getattr(request.state, "person", None)
     app: Starlette = request.app
-    return offered(person, lambda path: _is_routed(app, path))
+    return offered(person, lambda path: _is_routed(app, path), entries)
 
 
 def _is_routed(app: Starlette, path: str) -> bool:

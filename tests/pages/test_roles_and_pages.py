@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from cds_service.app import create_app
 from cds_service.routes.people import SignedIn
 from cds_service.security.permissions import Permission, Role, permissions
-from cds_service.web.navigation import ENTRIES
+from cds_service.web.navigation import ENTRIES, SECTIONS, Entry
 from tests.support.people import Visitor, closed_context, session_of
 from tests.support.service import Service, new_context, running
 
@@ -141,17 +141,22 @@ def test_navigation_offers_what_the_routes_let_through(
         for route in routes
         if route.method == "GET"
     }
-    for entry in ENTRIES:
+    for entry in (*ENTRIES, *SECTIONS):
         if entry.path in asked:
             assert entry.permission in asked[entry.path], entry
+
+    def expected(entries: tuple[Entry, ...]) -> list[str]:
+        held = permissions([role])
+        return [one.path for one in entries if one.path in asked and one.permission in held]
+
     visitor = Visitor(closed, session_of(closed.context, role))
-    offered = re.findall(r'<li><a href="(/[^"]*)"', opened(visitor))
-    expected = [
-        entry.path
-        for entry in ENTRIES
-        if entry.path in asked and entry.permission in permissions([role])
-    ]
-    assert list(dict.fromkeys(path for path in offered if path in asked)) == expected
+    main, _, sections = opened(visitor).partition('<nav class="sections"')
+    links = r'<li><a href="(/[^"]*)"'
+    offered = [path for path in re.findall(links, main + sections) if path in asked]
+    assert list(dict.fromkeys(offered)) == list(
+        dict.fromkeys([*expected(ENTRIES), *(expected(SECTIONS) if sections else [])])
+    )
+    assert bool(sections) == (Permission.DASHBOARD in permissions([role]))
 
 
 def test_the_sandbox_is_there_in_development_alone(

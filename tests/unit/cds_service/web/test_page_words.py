@@ -8,7 +8,8 @@ import pytest
 
 import cds_service.web
 from cds_service.security.permissions import Role
-from cds_service.web.navigation import ENTRIES
+from cds_service.web.admin_page import admin_words
+from cds_service.web.navigation import ENTRIES, SECTIONS
 from cds_service.web.words import LAYOUT
 from hooks.wording import LANGUAGES
 
@@ -43,3 +44,4 @@ def test_pages_and_roles_have_names() -> None:
     needed = {entry.words for entry in ENTRIES} | {f"role.{role}" for role in Role}
     for language in LANGUAGES:
         assert needed <= set(LAYOUT[language])
+        assert {entry.words for entry in SECTIONS} <= set(admin_words({}, {})[language])
