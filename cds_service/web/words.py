@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from cds_service.web import layout_en, layout_es, model_card_en, model_card_es
+from cds_service.web import (
+    charts_en,
+    charts_es,
+    layout_en,
+    layout_es,
+    model_card_en,
+    model_card_es,
+)
 from hooks.wording import Language, Wording
 from model.severity import Severity
 from model.small_cells import SMALLEST_SHOWN
@@ -15,6 +22,8 @@ WORDS: Table = {"en": model_card_en.ENGLISH, "es": model_card_es.SPANISH}
 """Of the model card."""
 LAYOUT: Table = {"en": layout_en.ENGLISH, "es": layout_es.SPANISH}
 """Of what all pages share."""
+CHARTS: Table = {"en": charts_en.ENGLISH, "es": charts_es.SPANISH}
+"""Of charts, which any page may have."""
 LANGUAGE_NAMES: Mapping[Language, str] = {"en": "English", "es": "Español"}
 
 
@@ -24,7 +33,7 @@ class Words:
     def __init__(self, language: Language, table: Table = WORDS) -> None:
         """Speak `language` with the words of `table`, and those of the layout where it has none."""
         self.language = language
-        self._words = {**LAYOUT[language], **table[language]}
+        self._words = {**CHARTS[language], **LAYOUT[language], **table[language]}
         self.wording = Wording(language)
 
     def say(self, key: str, **values: object) -> str:
