@@ -35,9 +35,11 @@ from cds_service.routes import (
     subscriptions,
     triage,
 )
+from cds_service.routes.counting import CountedCalls
 from cds_service.routes.dependencies import answer
 from cds_service.routes.problems import problem_page, wants_page
 from cds_service.services.authentication import Authenticator
+from cds_service.services.call_counts import CallCounts
 from cds_service.services.openid_sign_in import OpenIDSignIn
 from cds_service.services.outcome_puller import OutcomePuller
 from cds_service.services.sandbox import SandboxService
@@ -80,10 +82,12 @@ def create_app(context: ProcessContext) -> FastAPI:
         fhir_servers = context.fhir
         puller = OutcomePuller(context)
         puller.start()
+        calls.start()
         gc.collect()
         gc.freeze()
         yield
         puller.stop()
+        calls.stop()
         fhir_servers.close()
         if openid is not None:
             openid.close()
@@ -91,6 +95,7 @@ def create_app(context: ProcessContext) -> FastAPI:
         context.champion.stop()
         context.engine.dispose()
 
+    calls = CallCounts(context)
     # The interactive API pages would load scripts from a CDN, which hospital networks block.
     app = FastAPI(
         title="cds-service",
@@ -137,6 +142,8 @@ def create_app(context: ProcessContext) -> FastAPI:
             allow_private_network=True,
             max_age=600,
         )
+    # Around all others, so that the last word on each call is counted.
+    app.add_middleware(CountedCalls, counts=calls)
     return app
 
 

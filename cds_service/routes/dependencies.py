@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cds_service.context import ProcessContext
 from cds_service.errors import TooLargeError
+from cds_service.routes.counting import CLIENT
 from cds_service.security.clients import Client, Right
 from cds_service.services.authentication import Authenticator, carries_secret
 
@@ -37,13 +38,14 @@ async def client(request: Request) -> Client:
     the development client. Raises `UnauthorizedError`."""
     context = await process(request)
     if context.settings.development:
-        return context.directory.development
+        return _noted(request, context.directory.development)
     # Keys may have to be fetched, and the token is remembered in the database.
-    return await run_in_threadpool(
+    found = await run_in_threadpool(
         _authenticator(request).cds_client,
         request.headers.get("authorization"),
         request.scope["path"],
     )
+    return _noted(request, found)
 
 
 def fhir_client(right: Right) -> Callable[[Request], Awaitable[Client]]:
@@ -57,12 +59,19 @@ def fhir_client(right: Right) -> Callable[[Request], Awaitable[Client]]:
         context = await process(request)
         authorization = request.headers.get("authorization")
         if context.settings.development and not carries_secret(authorization):
-            return context.directory.development
-        return await run_in_threadpool(
+            return _noted(request, context.directory.development)
+        found = await run_in_threadpool(
             _authenticator(request).fhir_client, authorization, request.scope["path"], right
         )
+        return _noted(request, found)
 
     return caller
+
+
+def _noted(request: Request, client: Client) -> Client:
+    """The client, whose calls are counted."""
+    setattr(request.state, CLIENT, client.name)
+    return client
 
 
 def _authenticator(request: Request) -> Authenticator:

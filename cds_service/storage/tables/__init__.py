@@ -2,13 +2,22 @@
 
 from sqlmodel import SQLModel
 
-from cds_service.storage.tables import assessments, clients, models, outcomes, people, watching
+from cds_service.storage.tables import (
+    assessments,
+    calls,
+    clients,
+    models,
+    outcomes,
+    people,
+    watching,
+)
 from cds_service.storage.tables.columns import JSON_, UTCDateTime
 
 __all__ = [
     "JSON_",
     "UTCDateTime",
     "assessments",
+    "calls",
     "clients",
     "models",
     "outcomes",
@@ -17,6 +26,7 @@ __all__ = [
 ]
 
 ASSESSMENTS = SQLModel.metadata.tables["assessments"]
+CALL_COUNTS = SQLModel.metadata.tables["call_counts"]
 CARDS = SQLModel.metadata.tables["cards"]
 FEEDBACK = SQLModel.metadata.tables["feedback"]
 CONDITIONS = SQLModel.metadata.tables["conditions"]

@@ -16,6 +16,19 @@ class AssessmentRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("client", "service", "hook_instance"),
         Index(None, "patient_key", "prediction_time"),
+        # Holds all that the dashboard counts, so that no row is read for it: they are large.
+        Index(
+            "ix_assessments_counted",
+            "prediction_time",
+            "client",
+            "service",
+            "situation",
+            "category",
+            "suppressed",
+            "encounter_class",
+            "model_version",
+            "id",
+        ),
     )
 
     id: str = Field(primary_key=True)
