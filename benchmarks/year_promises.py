@@ -267,7 +267,7 @@ class Promises:
             (self.releases["version"] == bad) & (self.releases["action"] == "promote")
         ]
         # Not by its version: the watch goes on with what an update of rare heads made of it.
-        mine = watches[watches["release_id"].isin(promoted["id"])]
+        mine = watches[watches["release_id"].isin(promoted["release_id"])]
         if not len(mine):
             return Line(names.WORSE_PROMOTION, "the promotion was not watched", False)
         watch = mine.iloc[0]

@@ -90,7 +90,16 @@ class Scorer:
     @cached_property
     def trained_through(self) -> datetime | None:
         """Newest time of a row the model learnt from; `None` if its history had no times."""
-        text = self.artefact.attributes["trained_through"]
+        return self._time("trained_through")
+
+    @cached_property
+    def shared_from(self) -> datetime | None:
+        """Start of the newest window, if the model learnt from half of its patients."""
+        return self._time("shared_from")
+
+    def _time(self, name: str) -> datetime | None:
+        # Artefacts of earlier releases do not name every time.
+        text = self.artefact.attributes.get(name)
         return None if text is None else datetime.fromisoformat(text)
 
     def assess(self, row: FeatureRow) -> Assessment:

@@ -288,7 +288,8 @@ class Comparing:
             more = [rest for rest in (also, *learnt) if rest is not None and len(rest)]
             known = pd.concat([frame, *more], ignore_index=True) if more else frame
             newest = scorer.trained_through or fitted_at(row)
-            found &= unseen_by(known, [newest])[: len(frame)]
+            unseen = unseen_by(known, newest, shared_from=scorer.shared_from)
+            found &= unseen[: len(frame)]
         return found
 
     def _kept(self, rows: Sequence[Mapping[str, Any]], *, include_open: bool) -> pd.DataFrame:

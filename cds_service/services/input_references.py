@@ -68,7 +68,7 @@ class TrainingReference:
             LOGGER.warning("%s Inputs are not held against what the model learnt from.", said)
             return None
         rows = eligible.frame.reset_index(drop=True)
-        return rows[split(rows).rows(TRAIN)]
+        return rows[split(rows, learn_newest=design.learn_newest).rows(TRAIN)]
 
     def _cut(self, frame: pd.DataFrame, names: Sequence[str]) -> Distances:
         size = self._context.settings.input_chunk_rows
@@ -163,5 +163,9 @@ def _column(frame: pd.DataFrame, name: str) -> FloatArray:
 
 def _population(version: Mapping[str, Any]) -> TrainingSettings:
     """Who a version was made for, so that its rows are divided as they were."""
-    facts = ModelService.load(dict(version)).facts
-    return TrainingSettings(min_age=facts.min_age, max_age=facts.max_age)
+    scorer = ModelService.load(dict(version))
+    return TrainingSettings(
+        min_age=scorer.facts.min_age,
+        max_age=scorer.facts.max_age,
+        learn_newest=scorer.shared_from is not None,
+    )

@@ -120,7 +120,10 @@ class Recalibrating:
         if "recorded_at" not in frame:
             return _Recent(frame, np.zeros(len(frame), dtype=bool))
         times = pd.to_datetime(frame["recorded_at"], utc=True)
-        start = max(until - RECENT, scorer.trained_through or fitted_at(champion))
+        start = max(
+            until - RECENT,
+            scorer.shared_from or scorer.trained_through or fitted_at(champion),
+        )
         recent = np.asarray(times > start, dtype=bool)
         unseen = self._comparing.unseen_by_version(frame, champion, scorer, rows.older)
         return _Recent(frame, recent & unseen)

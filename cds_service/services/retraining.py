@@ -252,6 +252,7 @@ def like_champion(champion: Scorer, seed: int) -> TrainingSettings:
         # A model from before there were any does not name them.
         extra_inputs=tuple(design.get("extra_inputs", ())),
         rare_flag_rate=design.get("rare_flag_rate", TrainingSettings().rare_flag_rate),
+        learn_newest=True,
         known=() if chosen is None else (Way.of_json(chosen),),
     )
 
@@ -281,7 +282,8 @@ def _held_out(frame: pd.DataFrame, challenger: Scorer) -> tuple[pd.DataFrame, ND
     attributes = challenger.artefact.attributes
     population = TrainingSettings(min_age=attributes["min_age"], max_age=attributes["max_age"])
     eligible = eligible_rows(frame, population, simulated=False).frame.reset_index(drop=True)
-    held_out = split(eligible).rows(HELD_OUT)
+    shared = bool(challenger.artefact.design.get("learn_newest"))
+    held_out = split(eligible, learn_newest=shared).rows(HELD_OUT)
     start = attributes["held_out_from"]
     if start is not None:
         times = pd.to_datetime(eligible["recorded_at"], utc=True)

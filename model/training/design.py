@@ -97,6 +97,9 @@ class TrainingSettings:
     """Compare nothing else: a refresh of a model is fitted as it was."""
     search: bool = False
     """Tune the best ways as well."""
+    learn_newest: bool = False
+    """Learn from half of the patients of the newest window too: a retraining is there for what is
+    new. A first training holds the window out whole, to tell how it does on days to come."""
     trials: int = 30
     """Sets of parameters that a search tries for each way it tunes."""
     max_rounds: int = 150

@@ -16,7 +16,7 @@ from model.training.fingerprints import content_sha256, held_out_record
 from model.training.people import people
 from model.training.rows import LEARNT_FROM, Rows
 from model.training.selection import Eligible
-from model.training.splits import HELD_OUT, RULE, TRAIN, TUNING, Split
+from model.training.splits import HELD_OUT, RULE, SHARED_RULE, TRAIN, TUNING, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,12 @@ def counts_and_notes(
         )
     if parts.cutoff is None:
         notes.append("The held-out part is chosen by patient alone: there are no dates to use.")
+    elif parts.shared:
+        notes.append(
+            "The held-out part is half of the patients of the newest window; the other half was "
+            "learnt from. So its figures do not show how the model does on days after those it "
+            "learnt from: the shadow and the evaluation over time do."
+        )
     return {
         "rows": dict(eligible.counts),
         "parts": parts.counts(),
@@ -71,6 +77,7 @@ def counts_and_notes(
         "rows_by_category": by_category,
         "rows_of_missing_categories": dropped,
         "held_out_from": None if parts.cutoff is None else parts.cutoff.isoformat(),
+        "shared_from": parts.cutoff.isoformat() if parts.cutoff and parts.shared else None,
         "rows_without_patient": parts.rows_without_patient,
         "people": people(eligible),
         "held_out": held_out_record(eligible.frame, parts.rows(HELD_OUT), parts.cutoff),
@@ -120,7 +127,8 @@ def attributes(
         "base_rates": {code.value: float(rates[i]) for i, code in enumerate(classes)},
         "missing_categories": [code.value for code in SEVERITIES if code not in classes],
         "trained_through": rows.learnt_through(),
-        "patient_parts": RULE,
+        "patient_parts": f"{RULE}; {SHARED_RULE}" if report["shared_from"] else RULE,
+        "shared_from": report["shared_from"],
         **{name: report[name] for name in ("rows", "parts", "rows_by_category", "held_out_from")},
         "rows_without_patient": report["rows_without_patient"],
         "rows_of_missing_categories": report["rows_of_missing_categories"],

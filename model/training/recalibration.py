@@ -125,6 +125,8 @@ def recalibrate(
     attributes = dict(artefact.attributes) | {
         "base_rates": _by_code(classes, new_shares),
         "trained_through": _through(artefact, rows[fit | sets]),
+        # Half of what its estimator has not seen is fitted to here.
+        "shared_from": None,
         RECALIBRATED: {name: report[name] for name in list(report)[:-1]},
     }
     changed = replace(

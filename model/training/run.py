@@ -103,7 +103,7 @@ def _train(
 ) -> TrainingResult:
     say("selecting rows", 0.0)
     eligible = eligible_rows(frame, settings, simulated=data.simulated)
-    parts = split(eligible.frame)
+    parts = split(eligible.frame, learn_newest=settings.learn_newest)
     classes = covered_categories(eligible.severity, parts, settings)
     rows = Rows.of(eligible, parts, classes, settings.extra_inputs)
     columns = usable_columns(rows.matrix[rows.part(TRAIN)])

@@ -25,6 +25,14 @@ RULE = (
 _EDGES = (0.60, 0.70, 0.85)
 _HELD_OUT_SHARE = 0.15
 _LARGEST_SHARE = 0.5
+SHARED_RULE = (
+    "in the newest window half of the patients are held out, whatever that fraction: those of the "
+    "held-out part, and those whose SHA-256 of 'newest:' and the key, as a fraction, is below 7/17"
+)
+_SHARED_WINDOW = 0.3
+"""Of it half is held out: as many rows as without sharing."""
+_SHARED_EDGE = 7 / 17
+"""With the 15 % that no model ever learns from, half: 0.15 + 0.85 * 7/17 = 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +44,11 @@ class Split:
     patient: NDArray[np.intp]
     """A number for the patient of each row, for folds and bootstraps."""
     cutoff: datetime | None
-    """Rows from here on are held out; `None` without dates."""
+    """The newest window begins here; `None` without dates."""
     rows_without_patient: int
     """Rows counted as a patient of their own."""
+    shared: bool = False
+    """Whether half of the patients of the newest window are learnt from."""
 
     def rows(self, part: str) -> NDArray[np.bool_]:
         """Which rows are in `part`."""
@@ -85,7 +95,7 @@ def patient_keys(frame: pd.DataFrame) -> NDArray[np.object_]:
     return keys
 
 
-def split(frame: pd.DataFrame) -> Split:
+def split(frame: pd.DataFrame, *, learn_newest: bool = False) -> Split:
     """Give each row of `frame` its part; uses `patient_id` and `recorded_at` where they are.
 
     With dates the held-out part is the newest: all rows from the time on that leaves closest to
@@ -93,6 +103,10 @@ def split(frame: pd.DataFrame) -> Split:
     time). Earlier rows of its patients leave training, and older rows of patients whose hash says
     held out are in no part, so that no model ever learns from them. Rows without a date beside
     dated ones are old, and held out by hash as where there are no dates at all.
+
+    With `learn_newest` the window is twice as wide and half of its patients are held out
+    (`SHARED_RULE`); the others are in the part of their hash. What is new can so be learnt as soon
+    as it is known, and judged on as many rows.
     """
     keys = patient_keys(frame)
     names, patient = np.unique(keys.astype(str), return_inverse=True)
@@ -100,39 +114,61 @@ def split(frame: pd.DataFrame) -> Split:
     alone = len(frame)
     if "patient_id" in frame:
         alone = int(frame["patient_id"].isna().sum())
-    cutoff = _cutoff(frame)
+    cutoff = _cutoff(frame, _SHARED_WINDOW if learn_newest else _HELD_OUT_SHARE)
     part = by_hash
     if cutoff is not None:
         newest = (frame["recorded_at"] >= cutoff).to_numpy(dtype=bool)
+        if learn_newest:
+            own = np.asarray([_is_held_out(name) for name in names], dtype=bool)
+            newest = newest & own[patient]
         held_out = np.zeros(len(names), dtype=bool)
         held_out[patient[newest]] = True
         dated = frame["recorded_at"].notna().to_numpy(dtype=bool)
         part = np.where((by_hash == HELD_OUT) & dated, RESERVED, by_hash)
         part = np.where(held_out[patient], EARLIER, part)
         part = np.where(newest, HELD_OUT, part)
-    return Split(part, patient.astype(np.intp), cutoff, alone)
+    shared = learn_newest and cutoff is not None
+    return Split(part, patient.astype(np.intp), cutoff, alone, shared)
 
 
-def unseen_by(frame: pd.DataFrame, trained_through: Sequence[datetime | None]) -> NDArray[np.bool_]:
-    """Rows of patients that none of several models has learnt from.
+def unseen_by(
+    frame: pd.DataFrame, trained_through: datetime | None, *, shared_from: datetime | None = None
+) -> NDArray[np.bool_]:
+    """Rows of patients that a model which learnt from patients like these has not learnt from.
 
-    `trained_through` is that of each model which learnt from patients like these (leave out one
-    trained on simulated patients). A patient is unseen whose hash says held out (no model ever
-    learns from those), or all of whose rows in `frame` are newer than everything the models
-    learnt from; with a model that knows no times, only the first. `frame` must hold everything
-    the models were trained on: a patient's earlier row that is not in it cannot be seen here.
+    A patient is unseen whose hash says held out (no model ever learns from those), or all of whose
+    rows in `frame` are newer than `trained_through`, the newest row the model learnt from; of a
+    model that knows no times, only the first. Of one that learnt from half of its newest window
+    (`split` with `learn_newest`), which began at `shared_from`, also those of the other half all
+    of whose rows are from then on. `frame` must hold everything the model was trained on: a
+    patient's earlier row that is not in it cannot be seen here.
     """
     keys = patient_keys(frame)
     unseen = np.asarray([part_of(key) == HELD_OUT for key in keys], dtype=bool)
-    times = [time for time in trained_through if time is not None]
-    if len(times) < len(trained_through) or not times or "recorded_at" not in frame:
+    if trained_through is None or "recorded_at" not in frame:
         return unseen
-    newer = (frame["recorded_at"] > max(times)).to_numpy(dtype=bool)
-    return np.asarray(unseen | pd.Series(newer).groupby(keys).transform("all").to_numpy(dtype=bool))
+    times = frame["recorded_at"]
+    unseen |= _all_of(keys, times > trained_through)
+    if shared_from is not None:
+        other = np.asarray([_is_held_out(key) for key in keys], dtype=bool)
+        unseen |= other & _all_of(keys, times >= shared_from)
+    return unseen
 
 
-def _cutoff(frame: pd.DataFrame) -> pd.Timestamp | None:
-    """Start of the newest window, or `None` where there are no dates to tell rows apart."""
+def _all_of(keys: NDArray[np.object_], holds: "pd.Series[bool]") -> NDArray[np.bool_]:
+    """Of which rows' patients it holds for every row."""
+    whole = pd.Series(holds.to_numpy(dtype=bool)).groupby(keys).transform("all")
+    return whole.to_numpy(dtype=bool)
+
+
+def _is_held_out(patient_key: str) -> bool:
+    """Whether a patient of a shared newest window is held out (`SHARED_RULE`)."""
+    return part_of(patient_key) == HELD_OUT or fraction_of(f"newest:{patient_key}") < _SHARED_EDGE
+
+
+def _cutoff(frame: pd.DataFrame, wanted: float) -> pd.Timestamp | None:
+    """Start of the newest window, of a share `wanted` of the dated rows, or `None` where there
+    are no dates to tell rows apart."""
     if "recorded_at" not in frame:
         return None
     times = frame["recorded_at"].dropna()
@@ -141,7 +177,7 @@ def _cutoff(frame: pd.DataFrame) -> pd.Timestamp | None:
     allowed = share[share <= _LARGEST_SHARE]
     if allowed.empty:
         return None
-    found = (allowed - _HELD_OUT_SHARE).abs().idxmin()
+    found = (allowed - wanted).abs().idxmin()
     return pd.Timestamp(found)  # type: ignore[arg-type]  # the index holds times
 
 

@@ -129,7 +129,8 @@ def interrupted(patch: pytest.MonkeyPatch, owner: Any, name: str, step: Callable
 def test_killed_at_every_step_of_the_way(
     context: ProcessContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    visits(context, 450, "a", "bad")
+    # So many that each category is in the training part, wherever the hash puts its patients.
+    visits(context, 700, "a", "bad")
 
     # Trained and not registered: the artefact is there, and nobody knows of it.
     for owner, name in ((Registry, "register"), (ModelStore, "add_version")):

@@ -53,7 +53,7 @@ def test_retraining_with_new_rows_is_compared_on_patients_neither_has_seen(
     models = [
         Scorer.load(run.path, version=str(i + 1)) for i, run in enumerate((champion, challenger))
     ]
-    unseen = unseen_by(both, [model.trained_through for model in models])
+    unseen = np.logical_and.reduce([unseen_by(both, one.trained_through) for one in models])
     for frame in (old, both):
         parts = split(frame)
         learnt = frame["patient_id"][np.isin(parts.part, ("train", "tuning", "calibration"))]

@@ -69,7 +69,7 @@ def test_lightgbm_answers_with_reasons_that_add_up(tmp_path: Path) -> None:
 def test_a_refresh_is_fitted_as_the_champion_was(tmp_path: Path) -> None:
     champion = small_model(tmp_path, rows=1_200).scorer
     design = as_champion(champion, 4)
-    assert design.only_known
+    assert (design.only_known, design.learn_newest) == (True, True)
     assert [way.as_json() for way in design.known] == [champion.artefact.design["chosen"]]
     # A model of before ways were named is compared with the quick kinds instead.
     assert not as_champion(Scorer.load(KEPT, version="1"), 4).only_known

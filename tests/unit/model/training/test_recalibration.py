@@ -127,6 +127,8 @@ def test_a_shift_of_shares_is_answered_by_other_priors(
     told = changed.artefact.attributes
     assert told[RECALIBRATED]["rows"][FIT] == int((roles(recent) == FIT).sum())
     assert told["trained_through"] > "2030-01-01"
+    # What it was fitted to is learnt from now, whatever its model had held out.
+    assert told["shared_from"] is None
     assert told["data_sha256"] == scorer.artefact.attributes["data_sha256"]
     for row in fresh.head(40).to_dict("records"):
         asked = feature_row(row)

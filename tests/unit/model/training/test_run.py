@@ -80,6 +80,23 @@ def test_trained_through_is_the_newest_time_learnt_from(
     assert result.scorer.trained_through < parts.cutoff
 
 
+def test_a_retraining_learns_from_the_newest_days_too(
+    frame: pd.DataFrame, result: TrainingResult, tmp_path: Path
+) -> None:
+    again = train(
+        frame, small_settings(learn_newest=True), artefact_root=tmp_path, data=DESCRIPTION
+    )
+    parts = split(frame, learn_newest=True)
+    through = again.scorer.trained_through
+    assert through is not None
+    assert parts.cutoff is not None
+    assert again.scorer.shared_from == parts.cutoff < through
+    assert through > frame["recorded_at"].max() - pd.Timedelta(days=1)
+    assert again.report["parts"] == parts.counts()
+    assert "days after those it learnt from" in " ".join(again.report["notes"])
+    assert result.scorer.shared_from is None
+
+
 def test_c12_thresholds_come_from_the_tuning_part_and_its_flag_rate(
     result: TrainingResult, frame: pd.DataFrame
 ) -> None:

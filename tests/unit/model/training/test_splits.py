@@ -139,7 +139,7 @@ def test_a_number_that_became_decimal_is_the_same_patient() -> None:
     assert mixed[:2].tolist() == ["17", "18"]
 
 
-def test_unseen_are_patients_newer_than_both_models_and_those_held_out_by_hash() -> None:
+def test_unseen_are_patients_newer_than_the_model_and_those_held_out_by_hash() -> None:
     a, b = _of("train", 2)
     held = _of(HELD_OUT, 1)[0]
     frame = _dated(
@@ -150,10 +150,63 @@ def test_unseen_are_patients_newer_than_both_models_and_those_held_out_by_hash()
             (held, "2019-01-01"),
         ]
     )
-    old, new = datetime(2020, 6, 1, tzinfo=UTC), datetime(2021, 6, 1, tzinfo=UTC)
-    assert unseen_by(frame, [old, new]).tolist() == [False, False, True, True]
+    assert unseen_by(frame, datetime(2021, 6, 1, tzinfo=UTC)).tolist() == [False, False, True, True]
     after = datetime(2022, 1, 1, tzinfo=UTC)
-    assert unseen_by(frame, [old, after]).tolist() == [False, False, False, True]
+    assert unseen_by(frame, after).tolist() == [False, False, False, True]
     # A model that knows no times may have learnt from any row: only the hash is left.
-    assert unseen_by(frame, [old, None]).tolist() == [False, False, False, True]
-    assert unseen_by(frame.drop(columns="recorded_at"), [old]).tolist() == [False] * 3 + [True]
+    assert unseen_by(frame, None).tolist() == [False, False, False, True]
+    undated = frame.drop(columns="recorded_at")
+    assert unseen_by(undated, after).tolist() == [False] * 3 + [True]
+
+
+def _year(patients: int) -> pd.DataFrame:
+    """A row a day; every third patient comes again after 40 days."""
+    start = pd.Timestamp("2020-01-01", tz="UTC")
+    days = pd.Series(range(patients))
+    first = pd.DataFrame({"patient_id": [f"p{i}" for i in days], "day": days})
+    again = first[::3].assign(day=first["day"][::3] + 40)
+    frame = pd.concat([first, again], ignore_index=True)
+    return frame.assign(recorded_at=start + pd.to_timedelta(frame.pop("day"), unit="D"))
+
+
+def test_a_shared_newest_window_is_twice_as_wide_and_half_held_out() -> None:
+    frame = _year(3_000)
+    whole, shared = split(frame), split(frame, learn_newest=True)
+    assert whole.cutoff is not None
+    assert shared.cutoff is not None
+    assert (whole.shared, shared.shared) == (False, True)
+    newest = (frame["recorded_at"] >= shared.cutoff).to_numpy()
+    assert newest.mean() == pytest.approx(0.30, abs=0.001)
+    held_out = shared.rows(HELD_OUT)
+    assert not (held_out & ~newest).any()
+    assert held_out[newest].mean() == pytest.approx(0.5, abs=0.05)
+    assert held_out.sum() == pytest.approx(whole.rows(HELD_OUT).sum(), rel=0.1)
+    # Every part has rows of the newest days, and no patient is in two.
+    assert set(shared.part[newest]) >= {"train", "tuning", "calibration", HELD_OUT}
+    kept = ~np.isin(shared.part, (RESERVED, EARLIER))
+    parts = frame[kept].assign(part=shared.part[kept]).groupby("patient_id")["part"].nunique()
+    assert parts.max() == 1
+
+
+def test_without_dates_there_is_no_window_to_share() -> None:
+    frame = _year(300).drop(columns="recorded_at")
+    found = split(frame, learn_newest=True)
+    assert not found.shared
+    assert found.part.tolist() == split(frame).part.tolist()
+
+
+@pytest.mark.parametrize("learn_newest", [False, True])
+def test_whoever_is_unseen_was_not_learnt_from(learn_newest: bool) -> None:
+    frame = _year(3_000)
+    # The model learnt when the last 400 days were not there yet.
+    then = frame[frame["recorded_at"] < frame["recorded_at"].max() - pd.Timedelta(days=400)]
+    parts = split(then, learn_newest=learn_newest)
+    learnt = then[np.isin(parts.part, ("train", "tuning", "calibration"))]
+    unseen = unseen_by(
+        frame, learnt["recorded_at"].max(), shared_from=parts.cutoff if parts.shared else None
+    )
+    assert not set(frame["patient_id"][unseen]) & set(learnt["patient_id"])
+    # Whom it held out can be told now too, but for those who came again from before the window.
+    held_out = set(then["patient_id"][parts.rows(HELD_OUT)])
+    came_before = set(then["patient_id"][parts.part == EARLIER])
+    assert held_out - came_before <= set(frame["patient_id"][unseen])
