@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench quality year fuzz conformance mutants
+.PHONY: run test bench quality gates year fuzz conformance mutants
 
 run: .venv/installed
 	CDS_DEVELOPMENT=true $(BIN)/cds-service db upgrade
@@ -20,6 +20,9 @@ bench: .venv/installed
 
 quality: .venv/installed
 	$(BIN)/python -m benchmarks.quality --search
+
+gates: .venv/installed
+	$(BIN)/python -m benchmarks.gates
 
 year: .venv/installed
 	$(BIN)/python -m benchmarks.year --null-chunks
