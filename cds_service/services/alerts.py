@@ -87,6 +87,21 @@ class AlertService:
         with reading(self._engine) as connection:
             return AlertStore(connection).listed(resolved=resolved)
 
+    def counts(self) -> dict[str, int]:
+        """How many are `open`, `acknowledged` and `resolved`; each alert is one of these."""
+        with reading(self._engine) as connection:
+            return AlertStore(connection).counts()
+
+    def open_by_severity(self) -> dict[str, int]:
+        """How many are not resolved, by severity."""
+        with reading(self._engine) as connection:
+            return AlertStore(connection).open_by_severity()
+
+    def part(self, state: str, *, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+        """Some of those of a state of `counts`, the most urgent first."""
+        with reading(self._engine) as connection:
+            return AlertStore(connection).part(state, limit=limit, offset=offset)
+
     def alert(self, identifier: str) -> dict[str, Any]:
         """One alert, with `deliveries`: what was told of it and over which channel.
 

@@ -4,10 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cds_service.storage.tables import ALERTS, RELEASE_WATCHES
+
+_UNRESOLVED = ALERTS.c.resolved_at.is_(None)
+_IS = {
+    "open": and_(_UNRESOLVED, ALERTS.c.acknowledged_at.is_(None)),
+    "acknowledged": and_(_UNRESOLVED, ALERTS.c.acknowledged_at.is_not(None)),
+    "resolved": ALERTS.c.resolved_at.is_not(None),
+}
+"""How alerts stand; each stands one way."""
 
 
 class AlertStore:
@@ -55,6 +63,33 @@ class AlertStore:
         query = select(ALERTS).order_by(ALERTS.c.at, ALERTS.c.key)
         if not resolved:
             query = query.where(ALERTS.c.resolved_at.is_(None))
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def counts(self) -> dict[str, int]:
+        """How many alerts are `open`, `acknowledged` (open, but somebody is at it) and
+        `resolved`."""
+        query = select(*(func.sum(case((where, 1), else_=0)).label(n) for n, where in _IS.items()))
+        row = self._connection.execute(query).one()
+        return {name: int(getattr(row, name) or 0) for name in _IS}
+
+    def open_by_severity(self) -> dict[str, int]:
+        """How many are not resolved, by severity."""
+        query = (
+            select(ALERTS.c.severity, func.count().label("n"))
+            .where(ALERTS.c.resolved_at.is_(None))
+            .group_by(ALERTS.c.severity)
+        )
+        return {row.severity: row.n for row in self._connection.execute(query)}
+
+    def part(self, state: str, *, limit: int, offset: int) -> list[dict[str, Any]]:
+        """Some of the alerts of a state of `counts`: those that are open by severity, then the
+        newest first; resolved ones as they were resolved, the last first."""
+        query = select(ALERTS).where(_IS[state]).limit(limit).offset(offset)
+        if state == "resolved":
+            query = query.order_by(ALERTS.c.resolved_at.desc(), ALERTS.c.id)
+        else:
+            rank = case({"critical": 0, "warning": 1}, value=ALERTS.c.severity, else_=2)
+            query = query.order_by(rank, ALERTS.c.at.desc(), ALERTS.c.id)
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
     def beginning_with(self, prefix: str, limit: int = 2) -> list[dict[str, Any]]:

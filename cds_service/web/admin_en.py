@@ -11,4 +11,8 @@ ENGLISH: dict[str, str] = {
     "admin.clients": "Clients",
     "admin.audit": "Audit",
     "admin.exports": "Exports",
+    "pager": "Pages of the list",
+    "pager.of": "Page {number} of {pages} ({total} in all)",
+    "pager.before": "← Before",
+    "pager.after": "Next →",
 }

@@ -11,4 +11,8 @@ SPANISH: dict[str, str] = {
     "admin.clients": "Clientes",
     "admin.audit": "Auditoría",
     "admin.exports": "Exportaciones",
+    "pager": "Páginas de la lista",
+    "pager.of": "Página {number} de {pages} ({total} en total)",
+    "pager.before": "← Anterior",
+    "pager.after": "Siguiente →",
 }

@@ -1,10 +1,11 @@
 """What the pages of the dashboard share: their own navigation and words."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from cds_service.web import admin_en, admin_es
 from cds_service.web.navigation import SECTIONS
@@ -36,3 +37,15 @@ def admin_page(
     return page(
         template, words, title=title, request=request, code=code, sections=sections, **values
     )
+
+
+def at_text(at: datetime) -> str:
+    """A time to the minute; every page of the dashboard says that times are in UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def to_page(request: Request, path: str, told: str | None = None) -> RedirectResponse:
+    """On to a page of ours after a form, with the key of what is told there."""
+    prefix = prefix_of(request.app.state.context.settings)
+    target = prefix + path + ("" if told is None else f"?told={told}")
+    return RedirectResponse(target, 303, {"Cache-Control": "no-store"})

@@ -1,14 +1,38 @@
 """The marked patient on the dashboard, where no patient is: marks in queries and forms."""
 
+import re
 from collections.abc import Callable
 
 import httpx
 
-PAGES = ("/admin",)
+from cds_service.context import ProcessContext
+from tests.support.dashboard import add_alert
+from tests.support.marked import PATIENT
+
+PAGES = ("/admin", "/admin/alerts")
 """What is opened without a form."""
+_BROWSER = {"Accept": "text/html"}
+Send = Callable[..., httpx.Response]
 
 
-def walk_dashboard(send: Callable[..., httpx.Response]) -> None:
-    """Open every page of the dashboard; `send` puts marks into the query of each."""
+def walk_dashboard(send: Send, context: ProcessContext, origin: str) -> None:
+    """Open every page of the dashboard and send its forms; `send` puts marks into each query."""
     for path in PAGES:
-        send(200, "GET", path, headers={"Accept": "text/html"})
+        send(200, "GET", path, headers=_BROWSER)
+    one, note = "/admin/alerts/{identifier}", "note=Xqz+137.31337"
+    alert = {"identifier": add_alert(context, "marked")}
+    page = send(200, "GET", one, headers=_BROWSER, **alert).text
+    (token,) = set(re.findall(r'name="csrf" value="([^"]+)"', page))
+
+    def post(status: int, path: str, text: str, **parts: str) -> None:
+        headers = _BROWSER | {
+            "Origin": origin,
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        send(status, "POST", path, f"csrf={token}&{text}".encode(), headers=headers, **parts)
+
+    send(404, "GET", one, headers=_BROWSER, identifier=PATIENT)
+    post(303, f"{one}/acknowledge", note, **alert)
+    post(422, f"{one}/resolve", "note=", **alert)
+    post(303, f"{one}/resolve", note, **alert)
+    post(409, f"{one}/resolve", note, **alert)

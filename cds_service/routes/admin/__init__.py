@@ -2,7 +2,10 @@
 
 from fastapi import APIRouter
 
-from cds_service.routes.admin import overview
+from cds_service.routes.admin import alerts, overview
 
-ROUTERS: tuple[APIRouter, ...] = (overview.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    overview.router,
+    alerts.router,
+)
 """Of every page, in the order of the navigation."""
