@@ -33,6 +33,6 @@ def walk_dashboard(send: Send, context: ProcessContext, origin: str) -> None:
 
     send(404, "GET", one, headers=_BROWSER, identifier=PATIENT)
     post(303, f"{one}/acknowledge", note, **alert)
+    post(409, f"{one}/acknowledge", note, **alert)
     post(422, f"{one}/resolve", "note=", **alert)
     post(303, f"{one}/resolve", note, **alert)
-    post(409, f"{one}/resolve", note, **alert)
