@@ -54,6 +54,8 @@ EXPECTED = {
     "release": {"releases", "release_watches", "alerts"},
     "rare": {"releases", "model_versions"},
     "refresh": {"model_versions", "challengers", "evaluations"},
+    "search": {"model_versions", "challengers", "evaluations"},
+    "recalibrate": {"model_versions", "challengers", "evaluations"},
 }
 """Tables that a scenario must have changed, so that the comparison compares something."""
 
@@ -72,6 +74,7 @@ def compared(
     _watched(folder / "watched", small_model, registry)
     _dropped(folder / "dropped")
     _worse(folder / "worse", artefacts, registry)
+    _shifted(folder / "shifted", folder / "worse")
     _rare(folder / "rare", artefacts["good"], registry)
     with receiver() as webhook:
         ran = subprocess.run(
@@ -142,8 +145,18 @@ def _worse(folder: Path, models: dict[str, tuple[Path, str]], registry: Path) ->
     for version, name in (("a", "good"), ("b", "bad")):
         _live(context, version, models[name])
     # Keys are drawn anew, and with them the parts: enough for every draw to train on.
-    frame = small_cohort(560, 8)
+    frame = small_cohort(850, 8)
     seen(context, frame, start=START, every=timedelta(minutes=15), prefix="p", version="b")
+    context.engine.dispose()
+
+
+def _shifted(folder: Path, worse: Path) -> None:
+    """The same, and an alert asks for other priors."""
+    shutil.copytree(worse, folder)
+    context = new_context(folder)
+    with context.engine.begin() as connection:
+        finding = Finding("prevalence_shift", "prevalence_shift", "warning", "Shares moved.")
+        raise_alert(connection, finding, at=STARTED - timedelta(days=1))
     context.engine.dispose()
 
 

@@ -16,7 +16,7 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib import import_module
@@ -29,7 +29,7 @@ from sqlmodel import SQLModel
 
 from cds_service.context import ProcessContext
 from cds_service.logs import configure_logs
-from cds_service.services import jobs, retraining, watched_history
+from cds_service.services import jobs, lifecycle, retraining, watched_history
 from cds_service.services.evaluating import EvaluatingService
 from cds_service.services.lifecycle import LifecycleService
 from cds_service.services.reviewing import Answer, ReviewingService
@@ -37,7 +37,9 @@ from cds_service.services.schedule import JOBS, Schedule
 from cds_service.settings import Settings
 from cds_service.storage import session
 from cds_service.storage.tables import MODEL_VERSIONS
+from model.scorer import Scorer
 from model.severity import Severity
+from model.training.design import TrainingSettings
 from tests.support.commands import QUICK
 
 STARTED = datetime(2026, 6, 1, 3, tzinfo=UTC)
@@ -87,6 +89,23 @@ def refresh(context: ProcessContext) -> None:
     job("release")(context)
 
 
+def search(context: ProcessContext) -> None:
+    LifecycleService(context).search(actor="test", with_report=False)
+    job("release")(context)
+
+
+def recalibrate(context: ProcessContext) -> None:
+    LifecycleService(context).recalibrate(actor="test")
+    job("release")(context)
+
+
+def quick_search(champion: Scorer, seed: int) -> TrainingSettings:
+    """Two kinds instead of nine, and two trials instead of thirty."""
+    design = retraining.like_champion(champion, seed)
+    kinds = ("logistic", "logistic_splines")
+    return replace(design, estimators=kinds, search=True, trials=2, folds=2)
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What is done, and to which data."""
@@ -104,7 +123,12 @@ SCENARIOS: dict[str, Scenario] = {
         "rare": ("rare",),
     }.items()
     for name in names
-} | {"answer": Scenario("watched", answer), "refresh": Scenario("worse", refresh)}
+} | {
+    "answer": Scenario("watched", answer),
+    "refresh": Scenario("worse", refresh),
+    "search": Scenario("worse", search),
+    "recalibrate": Scenario("shifted", recalibrate),
+}
 
 
 def context_of(folder: Path, at: datetime) -> ProcessContext:
@@ -274,6 +298,7 @@ def main() -> None:
     # How many bootstrap draws there are makes no difference to what is compared.
     EvaluatingService.__init__.__kwdefaults__["replicates"] = 5
     retraining.TrainingSettings = QUICK
+    lifecycle.full_search = quick_search
     watched_history.SETTLE_SECONDS = 0.0
     # On a busy machine a renewal would be one commit more, now and then.
     jobs.RENEW_SECONDS = 3_600.0
