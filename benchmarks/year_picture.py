@@ -20,15 +20,21 @@ INPUTS = ("systolic_bp", "body_temperature")
 def draw(promises: Promises, path: Path) -> None:
     """Write the picture as PNG."""
     with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(10, 8), layout="constrained")
-        upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
-        _loss(upper, promises)
-        _selective(middle, promises)
-        _drift(lower, promises)
-        for axes in (upper, middle, lower):
+        figure = Figure(figsize=(10, 10), layout="constrained")
+        loss, told, selective, drift = figure.subplots(
+            4, 1, sharex=True, height_ratios=(3, 2, 2, 2)
+        )
+        _loss(loss, promises)
+        _told(told, promises)
+        _selective(selective, promises)
+        _drift(drift, promises)
+        for axes in (loss, told, selective, drift):
             _events(axes, promises)
-        lower.set_xlabel("day of the year")
-        lower.set_xlim(0, promises.replay.hospital.world.days)
+            _releases(axes, promises)
+        _name_events(loss, promises)
+        loss.set_title(f"A simulated year, seed {promises.replay.seed}", loc="left", pad=18)
+        drift.set_xlabel("day of the year")
+        drift.set_xlim(0, promises.replay.hospital.world.days)
         figure.savefig(path, dpi=90, pil_kwargs={"optimize": True})
 
 
@@ -49,13 +55,7 @@ def _loss(axes: Axes, promises: Promises) -> None:
     days, values = _weighted_loss(promises)
     axes.plot(days, values, "o", ms=3, color="C2", label="weighted, by chunk")
     axes.set_ylabel("log loss (nat)")
-    axes.set_title(
-        f"A simulated year, seed {promises.replay.seed}: alerts (▼), promotions (green) and "
-        "rollbacks (red)",
-        loc="left",
-    )
-    _alerts(axes, promises)
-    axes.legend(loc="upper left", ncols=4, frameon=False, bbox_to_anchor=(0.0, 0.12))
+    _legend(axes)
 
 
 def _by_day(rows: pd.DataFrame, column: str) -> "pd.Series[float]":
@@ -81,20 +81,31 @@ def _weighted_loss(promises: Promises) -> tuple[list[float], list[float]]:
     return days, values
 
 
-def _alerts(axes: Axes, promises: Promises) -> None:
+def _told(axes: Axes, promises: Promises) -> None:
+    """A row for each kind of thing that happened, those that came first on top."""
+    alerts = promises.alerts
+    happened = [(str(key).split(":")[0], day) for key, day in alerts[["key", "day"]].to_numpy()]
+    releases = promises.releases[promises.releases["day"] > 0]
+    happened += list(releases[["action", "day"]].itertuples(index=False, name=None))
+    first: dict[str, float] = {}
+    for kind, day in happened:
+        first[kind] = min(day, first.get(kind, day))
+    kinds = sorted(first, key=lambda kind: first[kind])
+    for kind, day in happened:
+        color = {"promote": "green", "rollback": "red"}.get(kind, "0.2")
+        axes.plot(day, kinds.index(kind), "v", color=color, ms=4)
+    axes.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds], fontsize=6.5)
+    axes.set_ylim(len(kinds) - 0.4, -0.6)
+    axes.set_ylabel("alerts and releases")
+
+
+def _releases(axes: Axes, promises: Promises) -> None:
+    """Promotions green, rollbacks red and dashed."""
     releases = promises.releases
     for _, release in releases[releases["day"] > 0].iterrows():
-        color = "red" if release["action"] == "rollback" else "green"
-        axes.axvline(release["day"], color=color, lw=0.9)
-    top = axes.get_ylim()[1]
-    alerts = promises.alerts[promises.alerts["kind"] != "challenger_waiting"].sort_values("day")
-    for place, (_, alert) in enumerate(alerts.iterrows()):
-        height = top * (1.0 + 0.018 * (place % 4))
-        axes.plot(alert["day"], height, "v", color="C3", ms=4, clip_on=False)
-        said = str(alert["key"]).replace("input_drift:", "").replace("_", " ")
-        axes.annotate(
-            said, (alert["day"], height), xytext=(2, 3), textcoords="offset points", fontsize=5
-        )
+        back = release["action"] == "rollback"
+        color, line = ("red", "--") if back else ("green", "-")
+        axes.axvline(release["day"], color=color, ls=line, lw=0.6, alpha=0.6, zorder=0)
 
 
 def _selective(axes: Axes, promises: Promises) -> None:
@@ -116,7 +127,7 @@ def _selective(axes: Axes, promises: Promises) -> None:
         label="weighted, 95 % interval",
     )
     axes.set_ylabel(f"share of {ACUTE} illness")
-    axes.legend(loc="upper left", ncols=3, frameon=False)
+    _legend(axes)
 
 
 def _drift(axes: Axes, promises: Promises) -> None:
@@ -131,23 +142,39 @@ def _drift(axes: Axes, promises: Promises) -> None:
         limits = [np.nan if one.get("high") is None else one["high"] for one in known]
         axes.plot(days, limits, "--", color=color, lw=0.8, label=f"limit of {label}")
     axes.set_ylabel("D from the reference")
-    axes.legend(loc="upper left", ncols=2, frameon=False)
+    _legend(axes)
 
 
-def _events(axes: Axes, promises: Promises) -> None:
+def _legend(axes: Axes) -> None:
+    """Above the lines, where it hides none."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False, borderpad=0.1)
+
+
+def _spans(promises: Promises) -> list[tuple[str, float, float, str]]:
+    """What happened in the world: name, first and last day, colour."""
     calendar, happened = promises.replay.calendar, promises.replay.scenarios
-    for scenario, begin, end, color in (
+    spans = (
         (names.CUFFS, *calendar.cuffs, "C0"),
         (names.THERMOMETER, calendar.fahrenheit[0], calendar.unknown_unit[1], "C4"),
         (names.NEW_DISEASE, calendar.new_disease, calendar.days, "C3"),
         (names.RARE_DISEASE, calendar.rare_cases[0], calendar.rare_cases[-1] + 1, "C5"),
-    ):
-        if scenario in happened:
-            axes.axvspan(begin, end, color=color, alpha=0.08, lw=0)
-            axes.annotate(
-                scenario.replace("-", " "),
-                (begin, 0.02),
-                xycoords=("data", "axes fraction"),
-                fontsize=6,
-                color=color,
-            )
+    )
+    return [span for span in spans if span[0] in happened]
+
+
+def _events(axes: Axes, promises: Promises) -> None:
+    for _, begin, end, color in _spans(promises):
+        axes.axvspan(begin, end, color=color, alpha=0.08, lw=0)
+
+
+def _name_events(axes: Axes, promises: Promises) -> None:
+    for name, begin, _, color in _spans(promises):
+        axes.annotate(
+            name.replace("-", " "),
+            (begin, 0.02),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, 0),
+            textcoords="offset points",
+            fontsize=7,
+            color=color,
+        )
