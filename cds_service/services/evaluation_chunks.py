@@ -18,7 +18,7 @@ from cds_service.services.labelled import Labelled
 
 FEWEST = 100
 """Index assessments that a chunk closed by time needs; with fewer it grows until it has them."""
-FORMAT = 1
+FORMAT = 2
 """Of what is stored of a chunk: another number judges every chunk anew."""
 _INSTANT = timedelta(microseconds=1)
 """The resolution of times here and in both databases."""

@@ -31,9 +31,12 @@ class EvaluationChunkStore:
         query = _newest(select(*_STANDING)).order_by(EVALUATION_CHUNKS.c.number)
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
-    def newest(self, count: int) -> list[dict[str, Any]]:
-        """The last `count` chunks as they stand, whole, the newest first."""
+    def newest(self, count: int, *, before: int | None = None) -> list[dict[str, Any]]:
+        """The last `count` chunks as they stand, whole, the newest first; with `before` the last
+        of those before that number."""
         query = _newest(select(EVALUATION_CHUNKS)).order_by(EVALUATION_CHUNKS.c.number.desc())
+        if before is not None:
+            query = query.where(EVALUATION_CHUNKS.c.number < before)
         return [dict(row._mapping) for row in self._connection.execute(query.limit(count))]
 
     def newest_of(self, version: str) -> dict[str, Any] | None:

@@ -6,12 +6,14 @@ analytics"; Cox 1958 for the slope. Each category is held against all others.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from model.evaluation.intervals import MetricValue, bootstrap_weights, share, summarise
 from model.evaluation.metrics import MINIMUM_CASES
+from model.evaluation.study_rows import value_json
 from model.features import FloatArray
 from model.severity import Severity
 
@@ -119,6 +121,35 @@ def risk_groups(
     return [
         RiskGroup(float(probability[rows].mean()), summarise(observed[:, i], len(rows)))
         for i, rows in enumerate(parts)
+    ]
+
+
+def curves_of_categories(
+    probabilities: FloatArray,
+    outcome: NDArray[np.intp],
+    patient: ArrayLike,
+    classes: Sequence[Severity],
+    *,
+    replicates: int = 200,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """The risk groups of every category, JSON types: `category` and `groups`, of which each has
+    the mean `predicted` probability and the `observed` share of cases."""
+    return [
+        {
+            "category": category.value,
+            "groups": [
+                {"predicted": group.predicted, "observed": value_json(group.observed)}
+                for group in risk_groups(
+                    probabilities[:, i],
+                    np.asarray(outcome == i, dtype=bool),
+                    patient,
+                    replicates=replicates,
+                    seed=seed,
+                )
+            ],
+        }
+        for i, category in enumerate(classes)
     ]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from model.evaluation.calibration_curves import calibration_of_categories
+from model.evaluation.calibration_curves import calibration_of_categories, curves_of_categories
 from model.evaluation.groups import cohorts, group_figures
 from model.evaluation.judged_rows import JudgedRows
 from model.evaluation.metrics import evaluate
@@ -21,7 +21,8 @@ def judge(rows: JudgedRows, draws: Draws) -> dict[str, Any]:
     """All figures of a version on the verified part of a chunk.
 
     `metrics` are those of the model report (`model.evaluation.report.as_records`), `calibration`
-    slope, level and observed/expected by category, `weighted` what they would be had all been
+    slope, level and observed/expected by category, `curves` the groups of alike predicted risk
+    behind them, `weighted` what they would be had all been
     verified (`model.evaluation.verification`), `cohorts` the figures by sex, age and rarity,
     `apart` those of the assessments that cards may have changed (C18), both about the category
     `focus`. Groups of few people have none.
@@ -33,6 +34,7 @@ def judge(rows: JudgedRows, draws: Draws) -> dict[str, Any]:
         "with_outcome": len(known.outcome),
         "metrics": [],
         "calibration": [],
+        "curves": [],
         "cohorts": [],
         "apart": [],
         "weighted": weighted_figures(rows, draws),
@@ -69,6 +71,14 @@ def judge(rows: JudgedRows, draws: Draws) -> dict[str, Any]:
         }
         for one in calibration
     ]
+    found["curves"] = curves_of_categories(
+        known.probabilities,
+        known.outcome,
+        known.patient,
+        known.classes,
+        replicates=draws.replicates,
+        seed=draws.seed,
+    )
     found["cohorts"] = [_without_sets(one) for one in cohorts(study, draws)]
     found["apart"] = _apart(known, study, draws)
     return found

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.calibration_curves import calibration_of_categories, risk_groups
+from model.evaluation.calibration_curves import calibration_of_categories, curves_of_categories
 from model.evaluation.calibration_methods import TEMPERATURE, calibrated_in_other_ways
 from model.evaluation.comparators import COMPARATORS, NEWS2_AND_AGE, comparator_probabilities
 from model.evaluation.decision_curves import net_benefit, threshold_range
@@ -178,22 +178,14 @@ def _calibration(rows: StudyRows, tested: StudyRows, draws: Draws) -> dict[str, 
         )
     return {
         "methods": methods,
-        "curves": [
-            {
-                "category": code.value,
-                "groups": [
-                    {"predicted": group.predicted, "observed": value_json(group.observed)}
-                    for group in risk_groups(
-                        tested.probabilities[:, i],
-                        _case(tested, i),
-                        tested.patient,
-                        replicates=draws.replicates,
-                        seed=draws.seed,
-                    )
-                ],
-            }
-            for i, code in enumerate(rows.classes)
-        ],
+        "curves": curves_of_categories(
+            tested.probabilities,
+            tested.outcome,
+            tested.patient,
+            rows.classes,
+            replicates=draws.replicates,
+            seed=draws.seed,
+        ),
     }
 
 

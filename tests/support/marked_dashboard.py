@@ -9,7 +9,11 @@ from cds_service.context import ProcessContext
 from tests.support.dashboard import add_alert
 from tests.support.marked import PATIENT
 
-PAGES = ("/admin", "/admin/alerts")
+PAGES = (
+    "/admin",
+    "/admin/quality",
+    "/admin/alerts",
+)
 """What is opened without a form."""
 _BROWSER = {"Accept": "text/html"}
 Send = Callable[..., httpx.Response]

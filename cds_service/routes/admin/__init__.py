@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
-from cds_service.routes.admin import alerts, overview
+from cds_service.routes.admin import alerts, overview, quality
 
 ROUTERS: tuple[APIRouter, ...] = (
     overview.router,
+    quality.router,
     alerts.router,
 )
 """Of every page, in the order of the navigation."""

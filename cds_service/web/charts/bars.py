@@ -57,8 +57,11 @@ def columns(
     label_head: str,
     stacked: bool = False,
     high: float | None = None,
+    short: Sequence[str] | None = None,
 ) -> Chart:
     """Standing bars in the order of `labels`, for counts and shares over time; none is below 0.
+
+    `short` are the labels of the axis, if they are others.
 
     Raises `ValueError` for lengths that differ.
     """
@@ -69,7 +72,7 @@ def columns(
     drawn = [grid(plot, unit)]
     for i in range(len(labels)):
         drawn += _stack(name, series, i, places[i], step, plot, stacked=stacked)
-    drawn += [base(plot), labels_below(plot, places, labels)]
+    drawn += [base(plot), labels_below(plot, places, labels if short is None else short)]
     return _chart(name, title, labels, series, unit, label_head, HEIGHT, drawn)
 
 

@@ -43,11 +43,13 @@ def lines(
     limits: Sequence[Series] = (),
     low: float | None = None,
     high: float | None = None,
+    short: Sequence[str] | None = None,
 ) -> Chart:
     """A line for each series over the times `at` (ascending), which `labels` name in words.
 
     `limits` are drawn as dashed lines without markers, such as the threshold of an alarm. `low`
-    and `high` fix the ends of the scale. `label_head` is the heading of the labels in the table.
+    and `high` fix the ends of the scale. `label_head` is the heading of the labels in the table,
+    `short` are those of the axis, if they are others.
     Raises `ValueError` for lengths that differ.
     """
     equal_lengths(labels, [*series, *limits])
@@ -60,7 +62,7 @@ def lines(
     drawn = [
         grid(plot, unit),
         base(plot),
-        labels_below(plot, places, labels),
+        labels_below(plot, places, labels if short is None else short),
         *(_band(one, i, places, plot) for i, one in enumerate(series)),
         *(_limit(one, places, plot) for one in limits),
         *(_line(one, i, places, plot) for i, one in enumerate(series)),
@@ -76,7 +78,7 @@ def lines(
         rows=[
             [label, *(cell(unit, one, i) for one in all_series)] for i, label in enumerate(labels)
         ],
-        is_empty=not any(finite(v) is not None for one in series for v in one.values),
+        is_empty=not any(finite(v) is not None for one in all_series for v in one.values),
     )
 
 
@@ -100,12 +102,19 @@ def _runs(series: Series) -> list[list[int]]:
     return [run for run in runs if run]
 
 
+def _beside(x: float, style: int) -> float:
+    """Where a figure alone is drawn, so that one of another series does not hide it."""
+    return x + 4.0 * (style % STYLES)
+
+
 def _line(series: Series, style: int, places: Sequence[float], plot: Plot) -> Markup:
     css, found = f"line s{style % STYLES}", []
     is_marked = len(series.values) <= MOST_MARKED
     for run in _runs(series):
         points = [(places[i], plot.y(drawable(series.values[i]) or 0.0)) for i in run]
-        if len(points) > 1:
+        if len(points) == 1:
+            points = [(_beside(points[0][0], style), points[0][1])]
+        else:
             told = " ".join(f"{number(x)},{number(y)}" for x, y in points)
             found.append(element("polyline", class_=css, points=told, stroke_dasharray=dash(style)))
         # A figure between two gaps would not be seen without one.
@@ -129,6 +138,7 @@ def _band(series: Series, style: int, places: Sequence[float], plot: Plot) -> Ma
     for points in runs:
         if len(points) == 1:
             x, low, high = points[0]
+            x = _beside(x, style)
             path = f"M{number(x)} {number(low)}V{number(high)}"
             found.append(element("path", class_=f"whisker s{style % STYLES}", d=path))
         elif points:

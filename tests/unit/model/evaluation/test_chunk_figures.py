@@ -33,6 +33,14 @@ def test_all_figures_are_of_the_verified_part() -> None:
     (calibrated,) = (one for one in found["calibration"] if one["category"] == "acute")
     expected = rows.probabilities[rows.verified, 1].sum()
     assert calibrated["observed_to_expected"]["value"] == pytest.approx(acute.sum() / expected)
+    (groups,) = (one["groups"] for one in found["curves"] if one["category"] == "acute")
+    risks = np.sort(rows.probabilities[rows.verified, 1])
+    sizes = [one["observed"]["n"] for one in groups]
+    assert sum(sizes) == verified
+    assert groups[0]["predicted"] == pytest.approx(risks[: sizes[0]].mean())
+    assert sum(one["observed"]["value"] * one["observed"]["n"] for one in groups) == pytest.approx(
+        acute.sum()
+    )
 
 
 def test_c18_what_cards_may_have_changed_stands_apart() -> None:

@@ -1,0 +1,55 @@
+"""Sections of charts and tables, which the pages of figures consist of (`admin_sections.html`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cds_service.web.charts import Chart
+from cds_service.web.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headings; the first cell of each row is its own heading."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page under a heading of its own."""
+
+    id: str
+    title: str
+    lead: Sequence[str] = ()
+    charts: Sequence[Chart] = ()
+    tables: Sequence[Table] = ()
+    notes: Sequence[str] = ()
+    """Cautions, which stand before the figures."""
+    folded: Sequence[Table] = field(default=())
+    """Tables for who wants all of it."""
+
+
+def level_of(cohort: str, level: str, words: Words) -> str:
+    """A group of patients in words: a sex, ages as "18–39" and "80+", a rare disease or none."""
+    if cohort == "sex":
+        name = "unknown" if level == "not known" else level
+        text = words.wording.say(f"sex.{name}")
+        return text[:1].upper() + text[1:]
+    if words.has(f"level.{cohort}.{level}"):
+        return words.say(f"level.{cohort}.{level}")
+    return level.replace(" to ", "–").replace(" and over", "+")
+
+
+def named(words: Words, prefix: str, name: str) -> str:
+    """The words of a name, or the name itself where there are none."""
+    key = f"{prefix}.{name}"
+    return words.say(key) if words.has(key) else name.replace("_", " ")
+
+
+def options(
+    codes: Sequence[str], chosen: str | None, names: Mapping[str, str]
+) -> list[dict[str, object]]:
+    """Entries of a `<select>`."""
+    return [{"value": one, "name": names[one], "chosen": one == chosen} for one in codes]

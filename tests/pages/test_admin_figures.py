@@ -1,0 +1,126 @@
+"""The pages of figures in a real browser, filled by the services themselves: both languages, at a
+desk and on a telephone."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from cds_service.security.permissions import Role
+from tests.support.artefacts import small_model as other_model
+from tests.support.browsing import WIDTHS, Axe, assert_sound, first_paint, walking
+from tests.support.dashboard_data import fill_inputs, fill_quality
+from tests.support.service import Service, new_context, running
+
+ROLES = (Role.ADMINISTRATOR,)
+HEADINGS = {
+    "/admin/quality": {"en": "Model quality", "es": "Calidad del modelo"},
+}
+CHARTED = ("/admin/quality",)
+
+
+@pytest.fixture(scope="module")
+def filled(
+    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
+) -> Iterator[Service]:
+    challenger = other_model(tmp_path_factory.mktemp("challenger"))
+    folder = tmp_path_factory.mktemp("figures")
+    context = new_context(
+        folder, evaluation_chunk_rows=120, input_chunk_rows=300, reference_chunks=5
+    )
+    fill_quality(context, small_model, (challenger.path, challenger.checksum), rows=480)
+    fill_inputs(context, start=context.clock())
+    with running(context, context.clock) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    context = new_context(tmp_path_factory.mktemp("nothing"))
+    with running(context, context.clock) as service:
+        yield service
+
+
+def smallest_text(page: Page) -> float:
+    """Pixels of the smallest letters of a chart as it is drawn."""
+    return float(
+        page.evaluate(
+            "Math.min(...[...document.querySelectorAll('svg.chart text')].map(e =>"
+            "parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a))"
+        )
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("path", HEADINGS)
+def test_a_page_of_figures_is_sound(
+    browser: Browser, filled: Service, axe: Axe, path: str, language: str, width: int
+) -> None:
+    with walking(browser, filled, width=width, language=language, roles=ROLES) as walk:
+        page = walk.open(path)
+        assert page.get_by_role("heading", level=1).inner_text() == HEADINGS[path][language]
+        assert_sound(walk, language, axe)
+        paint = first_paint(page)
+        said = f"{path} {language} {width}: {walk.weight} bytes, first paint {paint:.0f} ms"
+        print(said)  # noqa: T201
+        assert paint < 1_000
+        if path in CHARTED:
+            assert page.locator("svg.chart").count() >= 3
+            assert smallest_text(page) >= 12.0
+            # The numbers of each chart, unfolded.
+            page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+            assert (
+                page.locator("figure.chart-of table").count() == page.locator("svg.chart").count()
+            )
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert axe(page) == []
+
+
+@pytest.mark.parametrize("path", HEADINGS)
+def test_a_page_without_figures_says_so(
+    browser: Browser, empty: Service, axe: Axe, path: str
+) -> None:
+    with walking(browser, empty, roles=ROLES) as walk:
+        page = walk.open(path)
+        assert page.locator("svg.chart").count() == 0
+        assert page.get_by_role("heading", level=1).inner_text() == HEADINGS[path]["en"]
+        assert_sound(walk, "en", axe)
+
+
+def test_every_figure_of_quality_stands_beside_who_is_verified(
+    browser: Browser, filled: Service
+) -> None:
+    with walking(browser, filled, roles=ROLES) as walk:
+        page = walk.open("/admin/quality")
+        heads = page.locator("#time ~ .charts tbody th").all_text_contents()
+        assert heads
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \(\d+ %\)", head) for head in heads)
+        assert page.locator("#time ~ .charts .unit").count() == 4
+        for text in page.locator("#time ~ .charts .unit").all_text_contents():
+            assert re.search(r"\d+ % of assessments verified", text)
+        legend = page.locator("#versions ~ .charts .keys-of").first.inner_text()
+        assert "live: 2" in legend
+        assert "champion before: 1" in legend
+        assert "challenger: 3" in legend
+        # The bounds, and both ways to count.
+        legend = page.locator("#time ~ .charts .keys-of").nth(1).inner_text()
+        assert [one for one in ("weighted", "naive", "at worst", "at best") if one in legend] == [
+            *("weighted", "naive", "at worst", "at best")
+        ]
+        assert page.locator("#calibration ~ .charts svg.chart").count() >= 3
+
+
+def test_another_category_can_be_chosen_without_script(browser: Browser, filled: Service) -> None:
+    with walking(browser, filled, roles=ROLES, script=False) as walk:
+        page = walk.open("/admin/quality")
+        page.locator("#category").select_option("mild")
+        page.get_by_role("button", name="Show").click()
+        assert page.url.endswith("?category=mild")
+        assert "predictive value are of: Mild illness" in page.locator("main").inner_text()
+        page = walk.open("/admin/quality?before=2&category=%3Cscript%3E")
+        assert page.get_by_role("link", name="To the newest chunks").is_visible()
+        page = walk.open("/admin/quality?before=9999999999999999999999")
+        assert page.get_by_role("heading", level=1).is_visible()

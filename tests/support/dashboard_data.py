@@ -1,0 +1,79 @@
+"""What the pages of figures show: chunks judged and watched by the services themselves."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import insert
+
+from cds_service.context import ProcessContext
+from cds_service.services.evaluating import EvaluatingService
+from cds_service.services.shadow import ShadowService
+from cds_service.services.watching_inputs import InputWatchService
+from cds_service.storage.model_store import ModelStore
+from cds_service.storage.tables import CHALLENGERS, MODEL_VERSIONS
+from model.scorer import Scorer
+from tests.support.matured import cohort, store_matured
+from tests.support.service import release
+from tests.support.stored import SEEN, set_time
+from tests.support.watched_rows import Ward
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+Model = tuple[Path, str]
+
+
+def selected(artefact: Path, rows: int, seed: int) -> NDArray[np.bool_]:
+    """Who gets an outcome: the more often, the higher the predicted risk."""
+    scorer = Scorer.load(artefact, version="1")
+    risk = scorer.probabilities(cohort(rows, seed))[:, 1]
+    return np.asarray(np.random.default_rng(seed).random(rows) < 0.35 + 0.5 * risk)
+
+
+def fill_quality(
+    context: ProcessContext,
+    live: Model,
+    challenger: Model,
+    *,
+    rows: int = 500,
+    replicates: int = 10,
+) -> None:
+    """Version 1 answered half of the charts and version 2 the others; version 3 is in shadow."""
+    half = rows // 2
+    release(context, "1", *live)
+    store_matured(context, live[0], cohort(half, 5), verified=selected(live[0], half, 5))
+    release(context, "2", *live)
+    store_matured(
+        context, live[0], cohort(half, 6), verified=selected(live[0], half, 6),
+        version="2", prefix="b", start=SEEN + half * HOUR,
+    )  # fmt: skip
+    with context.engine.begin() as connection:
+        row = dict(ModelStore(connection).version("2") or {})
+        name, at = {"version": "3", "created_at": SEEN}, SEEN + half * HOUR
+        files = {"location": str(challenger[0]), "checksum": challenger[1]}
+        connection.execute(insert(MODEL_VERSIONS), row | name | files)
+        connection.execute(
+            insert(CHALLENGERS),
+            {
+                "version": "3", "origin": "refresh", "stage": "shadow", "champion": "2",
+                "created_at": at, "shadow_until": at + 40 * DAY, "detail": {"kind": "refresh"},
+            },
+        )  # fmt: skip
+    set_time(context, SEEN + rows * HOUR + 90 * DAY)
+    ShadowService(context).run(actor="test")
+    service = EvaluatingService(context, replicates=replicates, runs=False)
+    service.run(actor="test", refresh=False)
+
+
+def fill_inputs(context: ProcessContext, *, rows: int = 300, start: datetime = SEEN) -> None:
+    """Five chunks of reference; then pressure moves, and a thermometer breaks."""
+    ward = Ward(context, start, version="2")
+    ward.see(6 * rows)
+    ward.shift = 15.0
+    ward.see(2 * rows)
+    ward.rejected = {"body_temperature": "implausible"}
+    ward.code = {"heart_rate": "8889-8"}
+    ward.unit = {"heart_rate": "/s"}
+    ward.see(rows)
+    set_time(context, ward.at + HOUR)
+    InputWatchService(context).run(actor="test")
