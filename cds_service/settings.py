@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="How much more that sensitivity may differ between sexes or between ages than "
-        "with the champion.",
+        "with the champion, if a group is found less often.",
     )
     gate_latency_ratio: float = Field(
         2.0,

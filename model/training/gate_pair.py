@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from model.features import FloatArray
 from model.scorer import Scorer
 from model.severity import Severity
+from model.training.gate_fairness import Groups, fairness
 from model.training.gate_figures import (
-    MINIMUM_GROUP_CASES,
     Scores,
     entropy,
     flagged,
-    gap,
-    groups,
     lower_bound,
     outcomes,
     resampled,
@@ -82,7 +80,8 @@ class Pair:
     def judge(self, margins: Margins, replicates: int, seed: int) -> list[Gate]:
         """The gates that rest on outcomes."""
         best = min((self.champion, *self.past), key=lambda one: float(one.loss.mean()))
-        membership = self._groups() if len(self.champion.acute) else {}
+        groups = Groups.of(self.rows, self.acute_cases)
+        membership = groups.members if len(self.champion.acute) else {}
         values = {"rows": np.ones(len(self.rows)), "acute": self.acute_cases.astype(np.float64)}
         values |= self._differences("champion", self.champion)
         if best is not self.champion:
@@ -98,7 +97,7 @@ class Pair:
             self._by_category("champion", values, drawn, margins),
             self._sensitivity("champion", self.champion, drawn, margins),
             self._past(best, values, drawn, margins),
-            self._fairness(list(membership), values, drawn, margins),
+            fairness(groups, values, drawn, margins.fairness),
         ]
 
     def _flags(self, scored: Scores) -> FloatArray:
@@ -231,70 +230,3 @@ class Pair:
         said = "; ".join(clause(gate) for gate in failed or three[:1])
         sentence = f"Against version {best.version}, the best of the past year: {said}."
         return Gate(name, not failed, sentence, figures)
-
-    def _groups(self) -> dict[str, NDArray[np.bool_]]:
-        """Groups with enough acute cases, called `sex female` and alike."""
-        return {
-            f"{by} {name}": inside
-            for by, members in groups(self.rows).items()
-            for name, inside in members.items()
-            if int((inside & self.acute_cases).sum()) >= MINIMUM_GROUP_CASES
-        }
-
-    def _fairness(
-        self,
-        judged: list[str],
-        values: Mapping[str, FloatArray],
-        drawn: Mapping[str, FloatArray],
-        margins: Margins,
-    ) -> Gate:
-        """Growth of the largest difference of sensitivity for acute between groups.
-
-        Groups of ten cases can show nothing to be small: refused is what grew by more than the
-        margin and, with 95 % confidence, did grow.
-        """
-        few = [
-            f"{by} {name}"
-            for by, members in groups(self.rows).items()
-            for name, inside in members.items()
-            if inside.any() and f"{by} {name}" not in judged
-        ]
-        figures: dict[str, Any] = {"fairness_groups_left_out": few}
-        rest = f"; fewer than {MINIMUM_GROUP_CASES} acute cases: {', '.join(few)}" if few else ""
-        kinds = [
-            names
-            for by in ("sex", "age")
-            if len(names := [name for name in judged if name.startswith(f"{by} ")]) > 1
-        ]
-        if not kinds:
-            return Gate("fairness", None, f"Not judged: no two groups to compare{rest}.", figures)
-        gaps = {}
-        for model in ("champion", "challenger"):
-            at_hand, replicated = (
-                np.max(
-                    [
-                        gap(
-                            {name: source[f"{model} {name}"] for name in names},
-                            {name: source[f"cases {name}"] for name in names},
-                        )
-                        for names in kinds
-                    ],
-                    axis=0,
-                )
-                for source in ({key: one.sum(keepdims=True) for key, one in values.items()}, drawn)
-            )
-            gaps[model] = (float(at_hand[0]), replicated)
-        old, new = gaps["champion"][0], gaps["challenger"][0]
-        surely = lower_bound(gaps["challenger"][1] - gaps["champion"][1])
-        figures |= {
-            "fairness_gap_champion": old,
-            "fairness_gap_challenger": new,
-            "fairness_growth_lower": surely,
-        }
-        refused = new - old > margins.fairness and surely > 0
-        sentence = (
-            f"Sensitivity for acute differs by up to {new:.3f} between groups, the champion's by "
-            f"{old:.3f} (growth {new - old:+.3f}, at least {surely:+.3f} with 95 % confidence, "
-            f"allowed {margins.fairness:+.3f}){rest}."
-        )
-        return Gate("fairness", not refused, sentence, figures)
