@@ -28,6 +28,7 @@ from cds_service.routes import (
     fhir_conditions,
     health,
     home,
+    launch,
     models,
     review,
     sandbox,
@@ -44,6 +45,7 @@ from cds_service.services.openid_sign_in import OpenIDSignIn
 from cds_service.services.outcome_puller import OutcomePuller
 from cds_service.services.sandbox import SandboxService
 from cds_service.services.sign_in import SignIn
+from cds_service.services.smart_launch import SmartLaunches
 from cds_service.storage import session
 from fhir_mapping.code_systems import ICD_10_CM
 from fhir_mapping.codings import NormalCoding
@@ -109,6 +111,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.state.authenticator = Authenticator(context)
     app.state.sign_in = SignIn(context)
     app.state.openid_sign_in = openid = OpenIDSignIn.of(context)
+    app.state.smart_launches = SmartLaunches(context)
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HookError, _hook_error)
     app.add_exception_handler(MappingError, _mapping_error)
@@ -121,6 +124,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(models.router)
     app.include_router(home.router)
     app.include_router(sign_in.router)
+    app.include_router(launch.router)
     app.include_router(triage.router)
     app.include_router(explanations.router)
     app.include_router(review.router)

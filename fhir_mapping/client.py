@@ -94,8 +94,15 @@ class FHIRAccess:
             raise status_error(reply.status)
         return _object(reply.body)
 
-    def post_form(self, url: str, data: Mapping[str, str], *, deadline: float) -> Mapping[str, Any]:
-        """What a token endpoint answers to a form, sent once.
+    def post_form(
+        self,
+        url: str,
+        data: Mapping[str, str],
+        *,
+        deadline: float,
+        authorization: str | None = None,
+    ) -> Mapping[str, Any]:
+        """What a token endpoint answers to a form, sent once, with an `Authorization` if given.
 
         Raises `FHIRAccessError`; its `detail` is the error code of RFC 6749, 5.2, if one came.
         """
@@ -103,6 +110,8 @@ class FHIRAccess:
             "Accept": "application/json",
             "Content-Type": "application/x-www-form-urlencoded",
         }
+        if authorization is not None:
+            headers["Authorization"] = authorization
         body = urlencode(data).encode()
         reply = self._exchange.post(self._checked(url), headers, body, deadline=deadline)
         if reply.status != HTTPStatus.OK:

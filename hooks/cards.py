@@ -105,12 +105,14 @@ def build_cards(
     situation: Situation,
     pre_existing: frozenset[Severity] = frozenset(),
     explanation_url: str | None = None,
+    launch_url: str | None = None,
 ) -> CardDecision:
     """Make the card, or none, of one `patient-view`.
 
     `public_url` is absolute, without query; `facts` may be `None` only where no model is loaded.
     `pre_existing` are the classes of Conditions known before (C16); the card names those that
-    last. `explanation_url` opens the explanation of this assessment, if it may be opened by a link.
+    last. `explanation_url` opens the explanation of this assessment, if it may be opened by a link;
+    with `launch_url` the health record opens it by SMART launch instead.
     Raises `ValueError` if `situation` is `scored` and the assessment or the facts are
     missing, or `excluded` and nothing excludes the patient.
     """
@@ -163,7 +165,9 @@ def build_cards(
         findings.category, wording, public_url=public_url, scored=situation is Situation.SCORED
     )
     links = [] if facts is None else [_about_the_model(facts, wording, public_url)]
-    if explanation_url is not None:
+    if launch_url is not None:
+        links.insert(0, _launch(launch_url, assessment_id, wording, policy.vendor))
+    elif explanation_url is not None:
         label = wording.say("link.explanation")
         links.insert(0, {"label": label, "url": explanation_url, "type": "absolute"})
     if links:
@@ -219,6 +223,13 @@ def _about_the_model(facts: ModelFacts, wording: Wording, public_url: str) -> di
         "url": f"{public_url}/models/{version}/card?lang={wording.language}",
         "type": "absolute",
     }
+
+
+def _launch(url: str, assessment_id: str, wording: Wording, vendor: Vendor) -> dict[str, Any]:
+    """A link that the health record opens by SMART launch (R46). `appContext` comes back with its
+    token; Oracle Health knows none (fhir.cerner.com, `CDS Hooks`)."""
+    link = {"label": wording.say("link.explanation"), "url": url, "type": "smart"}
+    return link if SHAPES[vendor].version_1_0 else link | {"appContext": assessment_id}
 
 
 def _source(

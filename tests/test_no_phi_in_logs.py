@@ -77,6 +77,9 @@ PUBLIC_ROUTES = {
     ("GET", "/sign-in/callback"),
     ("GET", "/sign-in/provider/out"),
     ("GET", "/session"),
+    ("GET", "/launch"),
+    ("GET", "/launch/callback"),
+    ("GET", "/launch/told/{told}"),
 }
 """What needs no token, because there is nothing of a patient in it."""
 
@@ -387,6 +390,51 @@ def visit_pages(sender: Sender) -> None:
         send(400, "POST", "/sign-in", bad, headers=browser)
 
 
+def come_from_a_chart(sender: Sender, fhir: fhir_server.FHIRServer) -> None:
+    """SMART launch, with marks in what the health record says and in what comes back."""
+    http, told = sender.http, "/launch/told/{told}"
+    for key, status in (("unknown", 403), ("out", 200), ("xqz", 404)):
+        sender.send(status, "GET", told, told=key, headers={"Accept": "text/html"})
+    sender.send(404, "GET", "/launch/patient/{place}", place=PATIENT)
+    fhir.behaviours[".well-known"] = fhir_server.body(
+        {
+            "issuer": "https://xqz.example",
+            "jwks_uri": f"{fhir.url}/xqz-jwks",
+            "authorization_endpoint": "https://xqz.example/authorize?xqz=1",
+            "token_endpoint": f"{fhir.url}/xqz-token",
+        }
+    )
+    answers = (
+        (400, {"error": "xqz_patient", "error_description": PATIENT}),
+        (200, {"access_token": TOKEN, "id_token": JWT, "patient": PATIENT}),
+        (200, {"access_token": TOKEN, "patient": PATIENT}),
+        (500, {"xqz": PATIENT}),
+    )
+
+    def go(path: str, cookies: str = "", **query: str) -> httpx.Response:
+        sender.seen.add(("GET", path))
+        headers = {"Accept": "text/html", "Cookie": cookies, "Referer": "https://xqz.example"}
+        response = http.get(path, params=query, headers=headers)
+        http.cookies.clear()
+        assert response.status_code == 303
+        return response
+
+    for issuer in ("xqz", "https://xqz.example/fhir", "", fhir.url + "/xqz"):
+        refused = go("/launch", iss=issuer, launch="xqz-launch")
+        assert refused.headers["location"].startswith("/launch/told/")
+    for answer in answers:
+        fhir.tokens = lambda _form, answer=answer: answer  # type: ignore[misc]
+        away = go("/launch", iss=fhir.url, launch="xqz-launch")
+        assert "launch=xqz-launch" in away.headers["location"]
+        state = re.findall("state=([^&]+)", away.headers["location"])[0]
+        cookie = away.headers["set-cookie"].partition(";")[0]
+        for code in ({"error": "xqz", "error_description": PATIENT}, {"code": "xqz-code"}):
+            back = go("/launch/callback", cookie, state=state, **code)
+            assert back.headers["location"].startswith("/launch/told/")
+            assert not leaks(str(back.headers))
+    fhir.behaviours.clear()
+
+
 def triage(sender: Sender) -> None:
     """The triage pages, with marks in every field; what was typed may stand on the page alone."""
     send, http = sender.send, sender.http
@@ -507,6 +555,7 @@ def go_everywhere(
     notify(sender)
     discharge(sender, fhir)
     visit_pages(sender)
+    come_from_a_chart(sender, fhir)
     triage(sender)
     play_the_record(sender)
     # 200, one of them by a model that fails for this patient, and the same call again.
@@ -603,7 +652,7 @@ def everywhere(
     context = new_context(folder)
     secret = add_client(context, "gate", rights=[Right.READ])
     assert secret is not None
-    log = []
+    log: list[str] = []
     reading = {
         "CDS_FHIR_ALLOW_PRIVATE": "true",
         "CDS_REQUEST_SECONDS": "2",
@@ -621,6 +670,8 @@ def everywhere(
         httpx.Client(base_url=program.url, timeout=30) as http,
     ):
         sender = Sender(http)
+        launch = {"client_id": "xqz-client"}
+        add_client(context, "launcher", fhir_servers=[fhir.url], smart=launch, sandbox=True)
         sender.send(503, "GET", "/health/ready")
         sender.send(503, "POST", DISEASE_SEVERITY, opened())
         release(context, "1", *small_model)
@@ -647,7 +698,7 @@ def everywhere(
     ):
         closed = Sender(http, statuses=sender.statuses)
         parts = dict.fromkeys(("service", "identifier", "condition_id", "patient_id"), PATIENT)
-        parts |= {"type_name": "Condition", "key": PATIENT, "token": PATIENT}
+        parts |= {"type_name": "Condition", "key": PATIENT, "token": PATIENT, "place": PATIENT}
         for method, path in sorted(every_route() - PUBLIC_ROUTES):
             status = 404 if path.startswith("/sandbox") else 401  # Not there outside development.
             closed.send(status, method, path, opened(), **parts)

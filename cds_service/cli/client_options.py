@@ -10,6 +10,7 @@ import typer
 
 from cds_service.errors import ServiceError
 from cds_service.security.clients import Right
+from cds_service.security.permissions import Role
 from cds_service.services.agreements import SANDBOX_DEFAULTS, VENDOR_DEFAULTS
 from hooks.cards import Indicator, Vendor
 from model.severity import Severity
@@ -100,7 +101,7 @@ ExplanationLink = Annotated[
     bool | None,
     typer.Option(
         "--explanation-link/--no-explanation-link",
-        help="Whether its cards lead to the explanation, where people sign in with a provider.",
+        help="Whether its cards lead to the explanation: by SMART launch, or after signing in.",
     ),
 ]
 TestPatientTag = Annotated[
@@ -118,6 +119,34 @@ BackendAlgorithm = Annotated[
     Literal["RS384", "ES384"] | None, typer.Option(help="Algorithm of that key.")
 ]
 BackendScope = Annotated[str | None, typer.Option(help="Scopes to ask for there.")]
+SmartClientId = Annotated[
+    str | None,
+    typer.Option(help="What its health record calls us: explanations open by SMART launch."),
+]
+SmartSecretFile = Annotated[
+    Path | None, typer.Option(help="File with the secret agreed for that. Only its path is stored.")
+]
+SmartKeyFile = Annotated[
+    Path | None, typer.Option(help="Our private key in the place of a secret: a JWK, or PEM.")
+]
+SmartKeyId = Annotated[str | None, typer.Option(help="`kid` of that key.")]
+SmartAlgorithm = Annotated[
+    Literal["RS384", "ES384"] | None, typer.Option(help="Algorithm of that key.")
+]
+SmartIssuer = Annotated[
+    str | None, typer.Option(help="`iss` of its ID tokens, where its FHIR server does not say it.")
+]
+SmartScope = Annotated[
+    Many,
+    typer.Option(help="Scope it needs beside launch, openid and fhirUser; may be repeated."),
+]
+SmartRole = Annotated[
+    list[Role] | None,
+    typer.Option(help="What its users are here: clinician, reviewer; may be repeated."),
+]
+SmartFrame = Annotated[
+    Many, typer.Option(help="Origin that shows our pages inside its own; may be repeated.")
+]
 Unset = Annotated[
     Many, typer.Option(help="Setting to give its default again, as `show` names it (set only).")
 ]
@@ -154,7 +183,8 @@ class Given:
             changes["jwks"] = _read_json(values["jwks_file"])
         if values["alias"]:
             changes["prefetch_aliases"] = _pairs(values["alias"])
-        for part, members in (("fatigue", _FATIGUE), ("backend", _BACKEND)):
+        parts = (("fatigue", _FATIGUE), ("backend", _BACKEND), ("smart", _SMART))
+        for part, members in parts:
             given = {
                 member: str(values[option]) if isinstance(values[option], Path) else values[option]
                 for option, member in members.items()
@@ -198,6 +228,17 @@ _BACKEND = {
     "backend_key_id": "key_id",
     "backend_algorithm": "algorithm",
     "backend_scope": "scope",
+}
+_SMART = {
+    "smart_client_id": "client_id",
+    "smart_secret_file": "secret_file",
+    "smart_key_file": "key_file",
+    "smart_key_id": "key_id",
+    "smart_algorithm": "algorithm",
+    "smart_issuer": "issuer",
+    "smart_scope": "scopes",
+    "smart_role": "roles",
+    "smart_frame": "frames",
 }
 
 

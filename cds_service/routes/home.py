@@ -21,10 +21,11 @@ _A_YEAR = 365 * 24 * 3600
 @router.get("/", summary="The start page")
 def home(request: Request, person: Somebody, words: Speaking) -> Response:
     """The first page that is open to whoever is signed in: the sandbox in development mode."""
-    del person
+    prefix = prefix_of(request.app.state.context.settings)
+    if person.launch is not None:
+        return RedirectResponse(prefix + "/launch/told/chart", 303, {"Cache-Control": "no-store"})
     entries = pages_for(request)
     if entries:
-        prefix = prefix_of(request.app.state.context.settings)
         return RedirectResponse(prefix + entries[0].path, 303, {"Cache-Control": "no-store"})
     return page("home.html", words, title=words.say("home.title"), request=request)
 

@@ -76,10 +76,11 @@ async def person_of(request: Request, *, is_activity: bool = True) -> Person | N
     """Who is signed in, if anybody; kept in `request.state.person` for the layout."""
     context = await process(request)
     person = None
-    cookie = session_cookie(request)
-    if cookie is not None:
-        sessions = Sessions(context)
+    sessions = Sessions(context)
+    for cookie in session_cookies(request):
         person = await run_in_threadpool(sessions.person, cookie, is_activity=is_activity)
+        if person is not None:
+            break
     if person is None:
         person = _developer(request, context)
     request.state.person = person
@@ -88,7 +89,24 @@ async def person_of(request: Request, *, is_activity: bool = True) -> Person | N
 
 def session_cookie(request: Request) -> str | None:
     """What the browser sent of its session."""
-    return request.cookies.get(cookie_name(request.app.state.context.settings))
+    return next(iter(session_cookies(request)), None)
+
+
+def session_cookies(request: Request) -> list[str]:
+    """The same, of a session that was signed in and of a launched one. Each takes the place of the
+    other; what is left of one that is over does no harm."""
+    settings = request.app.state.context.settings
+    names = (cookie_name(settings), launched_cookie_name(settings))
+    return [request.cookies[name] for name in names if name in request.cookies]
+
+
+def is_launched(request: Request) -> bool:
+    """Whether whoever is not signed in any more came from a health record."""
+    settings = request.app.state.context.settings
+    return (
+        launched_cookie_name(settings) in request.cookies
+        and cookie_name(settings) not in request.cookies
+    )
 
 
 def cookie_name(settings: Settings) -> str:
@@ -96,6 +114,12 @@ def cookie_name(settings: Settings) -> str:
     it (RFC 6265bis, 4.1.3.2); it needs https and the whole host."""
     is_whole_host = not settings.development and not prefix_of(settings)
     return "__Host-cds_session" if is_whole_host else "cds_session"
+
+
+def launched_cookie_name(settings: Settings) -> str:
+    """The cookie of a session that a health record launched."""
+    is_whole_host = not settings.development and not prefix_of(settings)
+    return "__Host-cds_launched" if is_whole_host else "cds_launched"
 
 
 def set_cookie(
@@ -112,6 +136,25 @@ def set_cookie(
         httponly=True,
         samesite="lax",
     )
+
+
+def set_framed_cookie(
+    response: Response,
+    settings: Settings,
+    name: str,
+    value: str,
+    *,
+    seconds: int,
+    path: str = "",
+) -> None:
+    """A cookie that reaches us inside the frame of a health record too, and there alone: browsers
+    keep one for each site that frames us (`Partitioned`; CHIPS, draft-cutler-httpbis-partitioned-
+    cookies). Over http, in development, browsers keep no such cookie: there it works in a tab."""
+    where = prefix_of(settings) + path or "/"
+    how = "SameSite=Lax" if settings.development else "Secure; SameSite=None; Partitioned"
+    # Starlette knows `Partitioned` from Python 3.14 on only. Values are ours: hex, base64url, dots.
+    line = f"{name}={value}; HttpOnly; Max-Age={seconds}; Path={where}; {how}"
+    response.headers.append("set-cookie", line)
 
 
 def drop_cookie(response: Response, settings: Settings, name: str) -> None:

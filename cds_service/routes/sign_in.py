@@ -24,12 +24,16 @@ from cds_service.routes.people import (
     cookie_name,
     drop_cookie,
     form,
+    is_launched,
+    launched_cookie_name,
     session_cookie,
+    session_cookies,
     set_cookie,
+    set_framed_cookie,
     signed_in,
     speaking,
 )
-from cds_service.security.openid import ProviderAwayError, ProviderRefusedError
+from cds_service.security.id_tokens import ProviderAwayError, ProviderRefusedError
 from cds_service.security.people import Person
 from cds_service.services.openid_sign_in import CALLBACK, LASTS, NoRoleError, OpenIDSignIn
 from cds_service.services.sessions import LONGEST, Sessions
@@ -111,6 +115,7 @@ def begin(context: ProcessContext, cookie: str, target: str) -> Response:
     seconds = int(LONGEST.total_seconds())
     set_cookie(response, settings, cookie_name(settings), cookie, seconds=seconds)
     drop_cookie(response, settings, FORM_COOKIE)
+    set_framed_cookie(response, settings, launched_cookie_name(settings), "", seconds=0)
     return response
 
 
@@ -174,18 +179,20 @@ def sign_out(context: Process, person: Annotated[Person, Depends(signed_in())]) 
     """End the session."""
     Sessions(context).end(person)
     settings = context.settings
-    address = f"{prefix_of(settings)}/sign-in?told=out"
+    target = "/sign-in?told=out" if person.launch is None else "/launch/told/out"
+    address = prefix_of(settings) + target
     response = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
     drop_cookie(response, settings, cookie_name(settings))
+    set_framed_cookie(response, settings, launched_cookie_name(settings), "", seconds=0)
     return response
 
 
 @router.get("/session", summary="How long the session goes on")
 def session(request: Request, context: Process) -> Response:
     """Seconds left; asking keeps no session alive."""
-    cookie = session_cookie(request)
-    left = 0 if cookie is None else Sessions(context).seconds_left(cookie)
-    return answer({"seconds": left})
+    sessions = Sessions(context)
+    left = [sessions.seconds_left(cookie) for cookie in session_cookies(request)]
+    return answer({"seconds": max(left, default=0)})
 
 
 @router.post("/session", summary="Go on with the session")
@@ -198,8 +205,11 @@ def stay(
 
 
 def sign_in_address(request: Request) -> str:
-    """The sign-in page, for somebody who wanted another one first."""
+    """The sign-in page, for somebody who wanted another one first; whoever came from a health
+    record goes back there."""
     settings = request.app.state.context.settings
+    if is_launched(request):
+        return f"{prefix_of(settings)}/launch/told/idle"
     path: str = request.scope["path"]
     query = request.scope["query_string"].decode("latin-1")
     wanted = quote(path) + (f"?{query}" if query else "")

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from cds_service.security.permissions import Role
 from cds_service.security.secrecy import normalise_base
 from hooks.cards import CardPolicy, Indicator, Vendor
 from hooks.wording import Language
@@ -62,6 +63,27 @@ class Backend(_Settings):
     scope: str = "system/Condition.rs system/Patient.rs system/Encounter.rs"
 
 
+class SmartLaunch(_Settings):
+    """SMART App Launch from the client's health record: what was registered there."""
+
+    client_id: str = Field(min_length=1)
+    """What the health record calls this service."""
+    secret_file: str | None = None
+    """Path of the secret that was agreed; with neither secret nor key, PKCE alone protects."""
+    key_file: str | None = None
+    """Path of our private key, a JWK or PEM: in the place of a secret."""
+    key_id: str | None = None
+    algorithm: Literal["RS384", "ES384"] = "RS384"
+    issuer: str | None = None
+    """`iss` of its ID tokens; `None`: what its FHIR server says of itself."""
+    scopes: tuple[str, ...] = ()
+    """Asked for beside `launch openid fhirUser`, where the health record needs more."""
+    roles: tuple[Literal[Role.CLINICIAN, Role.REVIEWER], ...] = (Role.CLINICIAN,)
+    """What its users are here."""
+    frames: tuple[str, ...] = ()
+    """Origins that may show our pages inside their own."""
+
+
 class ClientSettings(_Settings):
     """What `clients add` was told. Stored as JSON; holds no secret."""
 
@@ -104,8 +126,11 @@ class ClientSettings(_Settings):
     """Resources marked restricted may be stored and learnt from (C21)."""
     extra_inputs: tuple[Literal["abo_group", "exercise_days"], ...] = ()
     """Inputs beyond vital signs that are asked for; off by default."""
+    smart: SmartLaunch | None = None
+    """Its users may open explanations from the health record."""
     explanation_link: bool = True
-    """Its cards lead to the explanation, where people sign in with a provider."""
+    """Its cards lead to the explanation: by SMART launch, else where people sign in with a
+    provider."""
 
     @field_validator("fhir_servers")
     @classmethod

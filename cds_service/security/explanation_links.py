@@ -10,6 +10,8 @@ from typing import Final
 
 from cds_service.security.secrecy import Secrecy
 
+LAUNCH: Final = "/launch"
+"""Where a health record opens the explanation itself, by SMART launch: no sealed link is needed."""
 LIFETIME: Final = timedelta(minutes=10)
 _PURPOSE: Final = "explanation-link"
 _LONGEST: Final = 400

@@ -16,14 +16,16 @@ from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 
 import httpx
-import jwt
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.client import OAuth2Client
-from authlib.oidc.core import CodeIDToken
-from joserfc.errors import JoseError
 
-from cds_service.security.clients import ClientSettings
-from cds_service.security.keys import ALGORITHMS, KeyRing, TokenRefusedError
+from cds_service.security.id_tokens import (
+    Expected,
+    ProviderAwayError,
+    ProviderRefusedError,
+    verified_claims,
+)
+from cds_service.security.keys import KeyRing
 from fhir_mapping.addresses import read_url
 from fhir_mapping.errors import FHIRAccessError
 from fhir_mapping.exchange import Exchange, Reply
@@ -34,25 +36,7 @@ METADATA_SECONDS: Final = 3600.0
 """How long the provider's description is used without asking again."""
 RETRY_SECONDS: Final = 3.0
 """How often a provider that does not answer is asked what it is."""
-LEEWAY: Final = 30
-"""Seconds by which clocks may differ."""
 _OK: Final = 200
-
-
-class ProviderAwayError(Exception):
-    """The provider does not answer, or not with what it should; `reason` is for the log."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class ProviderRefusedError(Exception):
-    """The provider, or what it said, lets nobody in; `reason` is for the log."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +146,18 @@ class OpenID:
         id_token, access_token = token.get("id_token"), token.get("access_token")
         if not isinstance(id_token, str) or not isinstance(access_token, str):
             raise ProviderRefusedError("no ID token")
-        claims = self._verified(id_token, access_token, nonce, provider)
+        claims = verified_claims(
+            id_token,
+            Expected(
+                issuer=self.relation.issuer,
+                client_id=self.relation.client_id,
+                nonce=nonce,
+                access_token=access_token,
+            ),
+            keys=self._keys,
+            jwks_uri=provider.jwks_uri,
+            at=self._clock(),
+        )
         if also(claims) and provider.userinfo_endpoint is not None:
             bearer = {"Authorization": f"Bearer {access_token}"}
             more = self._json(provider.userinfo_endpoint, bearer, deadline)
@@ -170,51 +165,6 @@ class OpenID:
             if not isinstance(more, dict) or more.get("sub") != claims["sub"]:
                 raise ProviderRefusedError("userinfo of another subject")
             claims = {**more, **claims}
-        return claims
-
-    def _verified(
-        self, id_token: str, access_token: str, nonce: str, provider: Provider
-    ) -> dict[str, Any]:
-        """The claims of an ID token (Core, 3.1.3.7)."""
-        try:
-            header = jwt.get_unverified_header(id_token)
-            algorithm, key_id = header.get("alg"), header.get("kid")
-            if algorithm not in ALGORITHMS:
-                raise ProviderRefusedError("algorithm not allowed")
-            if not isinstance(key_id, str):
-                raise ProviderRefusedError("no kid")
-            keys = self._keys.find(
-                ClientSettings(jwks_urls=(provider.jwks_uri,)),
-                key_id=key_id,
-                algorithm=algorithm,
-                jku=None,
-            )
-            claims = _signed_by_one(id_token, keys, algorithm)
-            relation = self.relation
-            CodeIDToken(
-                claims,
-                header,
-                {
-                    "iss": {"essential": True, "value": relation.issuer},
-                    "aud": {"essential": True, "value": relation.client_id},
-                },
-                {
-                    "nonce": nonce,
-                    "client_id": relation.client_id,
-                    "access_token": access_token,
-                },
-            ).validate(int(self._clock().timestamp()), LEEWAY)
-        except TokenRefusedError as error:
-            if error.reason == "keys_not_available":
-                raise ProviderAwayError("keys: not available") from None
-            raise ProviderRefusedError(f"ID token: {error.reason}") from None
-        except JoseError as error:
-            named = getattr(error, "claim", None)
-            raise ProviderRefusedError(f"ID token: {error.error} {named or ''}".rstrip()) from None
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
-            raise ProviderRefusedError("ID token: cannot be read") from None
-        if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-            raise ProviderRefusedError("ID token: no subject")
         return claims
 
     def _discover(self) -> Provider:
@@ -332,17 +282,6 @@ def _basic(
     pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
     headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     return uri, headers, body
-
-
-def _signed_by_one(token: str, keys: list[jwt.PyJWK], algorithm: str) -> dict[str, Any]:
-    """The claims, if one of the keys signed them; their meaning is checked elsewhere."""
-    options: Any = {f"verify_{name}": False for name in ("aud", "exp", "iat", "iss", "nbf", "sub")}
-    for key in keys:
-        try:
-            return dict(jwt.decode(token, key.key, algorithms=[algorithm], options=options))
-        except jwt.InvalidSignatureError:
-            continue
-    raise ProviderRefusedError("ID token: bad signature")
 
 
 def _word(text: object) -> str:

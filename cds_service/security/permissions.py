@@ -59,7 +59,16 @@ _PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 
-def permissions(roles: Iterable[Role], *, development: bool = False) -> frozenset[Permission]:
+LAUNCHED = frozenset({Permission.EXPLANATION, Permission.WHAT_IF})
+"""All that somebody may do whom a health record sent here, whatever their roles: it has shown one
+patient to them, and this service knows them by its word alone."""
+
+
+def permissions(
+    roles: Iterable[Role], *, development: bool = False, launched: bool = False
+) -> frozenset[Permission]:
     """Everything that people with these roles may do."""
     found: frozenset[Permission] = frozenset().union(*(_PERMISSIONS[role] for role in roles))
+    if launched:
+        return found & LAUNCHED
     return found | {Permission.SANDBOX} if development else found

@@ -1,11 +1,12 @@
 """Whether what was agreed with a client can be kept safely."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from cds_service.errors import ServiceError
-from cds_service.security.clients import Client, ClientSettings
+from cds_service.security.clients import TRIAGE, Client, ClientSettings, SmartLaunch
 from cds_service.security.keys import (
     PRIVATE_MEMBERS,
     SANDBOX_ISSUER,
@@ -14,11 +15,14 @@ from cds_service.security.keys import (
     usable_count,
 )
 from cds_service.settings import Settings
+from fhir_mapping.addresses import read_url
 from hooks.cards import Vendor
 
 CERNER_ISSUER = "https://cds-hooks.cerner.com"
 CERNER_JWKS = "https://authorization.cerner.com/jwk"
 """Oracle Health signs for all its customers with one issuer (fhir.cerner.com, `cds_hooks.md`)."""
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
+"""RFC 6749, 3.3."""
 PREFETCH_KEYS = ("patient", "vitals", "encounter", "conditions", "blood_group", "exercise")
 """Our names of what a client may send."""
 
@@ -70,6 +74,8 @@ def require_sound(
     for tag in settings.test_patient_tags:
         if "|" not in tag:
             raise AgreementError(f"--test-patient-tag {tag} is not SYSTEM|CODE.")
+    if settings.smart is not None:
+        _require_launch(name, settings, settings.smart, others, process)
     for other in others:
         if settings.issuer is not None and _overlap(settings, other.settings):
             raise AgreementError(
@@ -91,6 +97,48 @@ def _require_https(settings: ClientSettings) -> None:
                     f"{option} {url} must be https. Plain http is for private networks, with "
                     "CDS_FHIR_ALLOW_PRIVATE, and for development mode."
                 )
+
+
+def _require_launch(
+    name: str,
+    settings: ClientSettings,
+    smart: SmartLaunch,
+    others: Sequence[Client],
+    process: Settings,
+) -> None:
+    """SMART launch: whoever comes must be known by the FHIR server they come from."""
+    if name == TRIAGE:
+        raise AgreementError("Nothing is launched from the triage page.")
+    if not settings.fhir_servers:
+        raise AgreementError(
+            "SMART launch needs the FHIR server it comes from (`iss`): name it with --fhir-server."
+        )
+    if smart.secret_file is not None and smart.key_file is not None:
+        raise AgreementError(
+            "We show who we are with --smart-secret-file or with --smart-key-file, not with both."
+        )
+    if not smart.roles:
+        raise AgreementError("Without --smart-role nobody could open anything.")
+    may_be_http = process.development or process.fhir_allow_private
+    if smart.issuer is not None and read_url(smart.issuer, allow_private=may_be_http) is None:
+        raise AgreementError(f"--smart-issuer {smart.issuer} is no absolute https URL.")
+    for scope in smart.scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise AgreementError(f"--smart-scope {scope} is no scope.")
+    for frame in smart.frames:
+        url = read_url(frame, allow_private=may_be_http)
+        origin = None if url is None else f"{url.scheme}://{url.netloc.decode()}"
+        if frame != origin or set(frame) & set("*;,"):
+            raise AgreementError(
+                f"--smart-frame {frame} is no origin, like https://ehr.hospital.example."
+            )
+    for other in others:
+        shared = set(settings.fhir_servers) & set(other.settings.fhir_servers)
+        if other.settings.smart is not None and shared:
+            raise AgreementError(
+                f"A launch from {min(shared)} could be one for {other.name} as well, which has "
+                "SMART launch from the same FHIR server."
+            )
 
 
 def _refuse_public_sandbox(settings: ClientSettings) -> None:

@@ -12,7 +12,7 @@ from cds_service.context import ProcessContext
 from cds_service.errors import ConflictError, NotReadyError
 from cds_service.logs import LOGGER
 from cds_service.security.clients import Client, held_back, patient_base
-from cds_service.security.explanation_links import new_link_token
+from cds_service.security.explanation_links import LAUNCH, new_link_token
 from cds_service.services.charts import ChartReader
 from cds_service.services.conditions import ConditionIntake
 from cds_service.services.fatigue import silence_reason
@@ -236,21 +236,26 @@ class AssessingService:
             context=call.context,
             situation=situation,
             pre_existing=pre_existing,
-            explanation_url=self._explanation_url(call),
+            **self._explanation_link(call),
         )
         held = held_back(call.client, scorer.facts, paused=self._context.directory.paused)
         if held is not None and situation is not Situation.EXCLUDED:
             decision = replace(decision, cards=[], suppressed_reason=held)
         return self._said(call, Answer(extraction, assessment, decision, b""))
 
-    def _explanation_url(self, call: Call) -> str | None:
-        """Where people sign in with a provider, which may tell that they are who opened the chart,
-        the card leads to its explanation; not where the client wants no such link."""
+    def _explanation_link(self, call: Call) -> dict[str, str]:
+        """How the card leads to its explanation: by SMART launch where the client has it, else once
+        and by address where people sign in with a provider, which may tell that they are who opened
+        the chart; not where the client wants no such link."""
         settings, client = self._context.settings, call.client
-        if settings.oidc_issuer is None or client.is_page or not client.settings.explanation_link:
-            return None
+        if client.is_page or not client.settings.explanation_link:
+            return {}
+        if client.settings.smart is not None:
+            return {"launch_url": settings.base_url + LAUNCH}
+        if settings.oidc_issuer is None:
+            return {}
         token = new_link_token(self._context.secrecy, call.id, call.prediction_time)
-        return f"{settings.base_url}/explanations/{token}"
+        return {"explanation_url": f"{settings.base_url}/explanations/{token}"}
 
     def _known_before(self, call: Call, resources: Resources) -> KnownBefore:
         """What Conditions that came with the chart say was known before (C16)."""

@@ -34,7 +34,7 @@ from cds_service.storage.session import reading
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _KEPT = ("mode", "mode_before_pause", "approver")
 """Settings that only a switch of the mode changes."""
-_PARTS = ("fatigue", "backend")
+_PARTS = ("fatigue", "backend", "smart")
 """Settings that are objects: a change names members of them."""
 
 
@@ -372,6 +372,7 @@ _REQUIRED_OPTIONS: Mapping[tuple[str, ...], str] = {
     ("backend", "token_url"): "--token-url",
     ("backend", "client_id"): "--backend-client-id",
     ("backend", "key_file"): "--backend-key-file",
+    ("smart", "client_id"): "--smart-client-id",
 }
 """What an operator types for the settings that cannot be left out."""
 

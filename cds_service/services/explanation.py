@@ -13,8 +13,9 @@ from cds_service.errors import NotFoundError
 from cds_service.logs import LOGGER
 from cds_service.security.clients import TRIAGE, Client
 from cds_service.security.explanation_links import read_link_token
-from cds_service.security.people import Person
-from cds_service.security.permissions import Permission
+from cds_service.security.people import Launch, Person
+from cds_service.security.permissions import Permission, permissions
+from cds_service.services.merging import resolve_patient
 from cds_service.services.risk_assessments import held_of, model_of, scorer_of, stored_findings
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
@@ -87,6 +88,9 @@ class ExplanationService:
         client = None if row is None else self._client(row["client"])
         identifiers = None if row is None else self._identifiers(row)
         if row is None or client is None or identifiers is None or row["features"] is None:
+            raise NotFoundError("There is no such assessment.")
+        if person.launch is not None and not self._is_of_patient(row, person.launch):
+            self._refuse(identifier, person)
             raise NotFoundError("There is no such assessment.")
         measured, assessments = self._measured(row, identifiers)
         unanswered = self._is_unanswered(identifier, person)
@@ -166,6 +170,35 @@ class ExplanationService:
             raise NotFoundError("The link does not open anything.")
         return identifier
 
+    def latest(self, launch: Launch) -> str | None:
+        """The newest assessment that can be explained of a launched patient."""
+        with reading(self._context.engine) as connection:
+            keys = resolve_patient(connection, launch.patient_keys)
+            return AssessmentStore(connection).latest_of_patient(launch.client, keys)
+
+    def is_of(self, identifier: str, launch: Launch) -> bool:
+        """Whether this is an assessment of the launched patient by the same client."""
+        with reading(self._context.engine) as connection:
+            row = AssessmentStore(connection).by_id(identifier)
+        return row is not None and self._is_of_patient(row, launch)
+
+    def _is_of_patient(self, row: Mapping[str, Any], launch: Launch) -> bool:
+        if row["client"] != launch.client:
+            return False
+        with reading(self._context.engine) as connection:
+            return row["patient_key"] in resolve_patient(connection, launch.patient_keys)
+
+    def _refuse(self, identifier: str, person: Person) -> None:
+        with self._context.engine.begin() as connection:
+            AuditStore(connection).add(
+                at=self._context.clock(),
+                actor=person.actor,
+                action="refuse",
+                object_type="assessment",
+                object_id=identifier,
+                detail={"page": "explanation", "reason": "another patient"},
+            )
+
     def _client(self, name: str) -> Client | None:
         directory = self._context.directory
         return directory.triage if name == TRIAGE else directory.by_name.get(name)
@@ -185,7 +218,9 @@ class ExplanationService:
     def _is_unanswered(self, identifier: str, person: Person) -> bool:
         """Whether this is a case that a reviewer, who is not the clinician, is still to answer
         without having seen the prediction (C18)."""
-        if not person.may(Permission.REVIEW) or person.may(Permission.TRIAGE):
+        # What their roles give them counts: a launched session opens neither queue nor form.
+        held = permissions(person.roles)
+        if Permission.REVIEW not in held or Permission.TRIAGE in held:
             return False
         with reading(self._context.engine) as connection:
             found = ReviewStore(connection).found(identifier)

@@ -10,16 +10,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cds_service.context import ProcessContext
-from cds_service.errors import BusyError
 from cds_service.logs import LOGGER
-from cds_service.security.openid import (
-    OpenID,
-    ProviderAwayError,
-    ProviderRefusedError,
-    Relation,
-)
+from cds_service.security.id_tokens import ProviderAwayError, ProviderRefusedError
+from cds_service.security.openid import OpenID, Relation
 from cds_service.security.permissions import Role
 from cds_service.services.attempts import Attempts
+from cds_service.services.places import Place
 from cds_service.services.sessions import Arrival, Sessions
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.people_store import PeopleStore
@@ -80,7 +76,7 @@ class OpenIDSignIn:
         """Send somebody to the provider who wants to `target`. Raises `ProviderAwayError` and
         `BusyError`."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        with _Place(self._places):
+        with Place(self._places):
             try:
                 address = self._openid.address(state=state, nonce=nonce, verifier=verifier)
             except ProviderAwayError as error:
@@ -102,7 +98,7 @@ class OpenIDSignIn:
         # Answers are free to invent, and each that is refused is written down.
         self._attempts.count(address)
         try:
-            with _Place(self._places):
+            with Place(self._places):
                 claims, target = self._identity(kept, answer)
         except ProviderAwayError as error:
             LOGGER.warning("provider away", extra={"reason": error.reason})
@@ -120,10 +116,10 @@ class OpenIDSignIn:
             raise NoRoleError
         arrival = Arrival(
             actor=actor,
-            name=_name(claims),
+            name=name_in(claims),
             roles=roles,
             how="openid",
-            fhir_user=_text(claims.get("fhirUser")),
+            fhir_user=text_in(claims.get("fhirUser")),
         )
         with self._context.engine.begin() as connection:
             self._attempts.take_back(PeopleStore(connection), address)
@@ -190,20 +186,6 @@ class OpenIDSignIn:
             )
 
 
-class _Place:
-    """A place among those that may wait; without one `BusyError`."""
-
-    def __init__(self, places: threading.BoundedSemaphore) -> None:
-        self._places = places
-
-    def __enter__(self) -> None:
-        if not self._places.acquire(blocking=False):
-            raise BusyError
-
-    def __exit__(self, *_: object) -> None:
-        self._places.release()
-
-
 def claim_of(claims: Mapping[str, Any], name: str) -> Any:
     """A claim by its name, or one inside others by a path with dots (`realm_access.roles`); `None`
     if it is not there."""
@@ -226,12 +208,14 @@ def roles_of(
     return frozenset(meanings[one] for one in values if isinstance(one, str) and one in meanings)
 
 
-def _name(claims: Mapping[str, Any]) -> str:
+def name_in(claims: Mapping[str, Any]) -> str:
+    """What somebody is called, by what their ID token says."""
     for claim in ("name", "preferred_username", "email", "sub"):
-        if (name := _text(claims.get(claim))) is not None:
+        if (name := text_in(claims.get(claim))) is not None:
             return name
     raise AssertionError("every ID token has a subject")
 
 
-def _text(value: object) -> str | None:
+def text_in(value: object) -> str | None:
+    """A claim, if it is text; cut to what is kept."""
     return value[:_MAX_NAME] if isinstance(value, str) and value.strip() else None

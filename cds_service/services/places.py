@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cds_service.errors import BusyError
+
 EACH = 24
 """Calls of a process that may wait for one FHIR server. Our own choice: at the usual 200 ms that is
 over a hundred charts a second."""
@@ -35,3 +37,17 @@ class Places:
             if free:
                 with self._lock:
                     self._taken[server] -= 1
+
+
+class Place:
+    """A place among those that may wait for one thing; without one `BusyError`."""
+
+    def __init__(self, places: threading.BoundedSemaphore) -> None:
+        self._places = places
+
+    def __enter__(self) -> None:
+        if not self._places.acquire(blocking=False):
+            raise BusyError
+
+    def __exit__(self, *_: object) -> None:
+        self._places.release()

@@ -1,8 +1,9 @@
 """Sessions of people: opened, found by their cookie, ended."""
 
+import json
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
-from cds_service.security.people import Person
+from cds_service.security.people import Launch, Person
 from cds_service.security.permissions import Role
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.people_store import PeopleStore
@@ -22,6 +23,20 @@ SEEN_EVERY = timedelta(seconds=20)
 """How often it is written down that a session is in use."""
 ATTEMPTS_KEPT = timedelta(days=30)
 _PURPOSE = "session"
+
+
+SMART = "smart"
+"""How somebody came whom a health record sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A patient whose chart is open in the health record of a client."""
+
+    client: str
+    base: str
+    """FHIR base URL, normalised."""
+    patient: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +51,18 @@ class Arrival:
     account: str | None = None
     """The local account, whose roles count as they are at any time."""
     fhir_user: str | None = None
+    chart: "Chart | None" = None
+    """Of `smart`: what the health record has open."""
 
     def __repr__(self) -> str:
         return f"Arrival(actor={self.actor!r}, how={self.how!r})"
 
 
 class Sessions:
-    """Rules of sessions. A cookie holds a random secret with a signature; the database its hash."""
+    """Rules of sessions. A cookie holds a random secret with a signature; the database its hash.
+
+    That of a launched session holds the chart too, encrypted: no table gets a patient for it.
+    """
 
     def __init__(self, context: ProcessContext) -> None:
         self._context = context
@@ -88,14 +108,18 @@ class Sessions:
                 "ended_at": None,
             }
         )
-        detail = {
+        detail: dict[str, Any] = {
             "how": arrival.how,
             "name": arrival.name,
             "roles": sorted(role.value for role in arrival.roles),
             "address": address,
         }
+        cookie = f"{secret}.{self._context.secrecy.sign(_PURPOSE, secret)}"
+        if arrival.chart is not None:
+            detail["client"] = arrival.chart.client
+            cookie = f"{cookie}.{self._bound(_hash(secret), arrival.chart)}"
         _audit(connection, at, arrival.actor, "sign-in", detail)
-        return f"{secret}.{self._context.secrecy.sign(_PURPOSE, secret)}"
+        return cookie
 
     def person(self, cookie: str, *, is_activity: bool = True) -> Person | None:
         """Whose session this is, if it goes on. What a page asks for by itself is no activity."""
@@ -107,6 +131,11 @@ class Sessions:
             row = PeopleStore(connection).session(session)
         if row is None or self._is_over(row, at):
             return None
+        launch = None
+        if row["how"] == SMART:
+            launch = self._launch(cookie, session)
+            if launch is None:
+                return None
         if is_activity and at - row["last_seen_at"] >= SEEN_EVERY:
             with self._context.engine.begin() as connection:
                 PeopleStore(connection).see(session, at)
@@ -118,6 +147,7 @@ class Sessions:
             session=session,
             csrf=self._context.secrecy.sign("csrf", session),
             fhir_user=row["fhir_user"],
+            launch=launch,
         )
 
     def seconds_left(self, cookie: str) -> int:
@@ -153,10 +183,31 @@ class Sessions:
     def _id(self, cookie: str) -> str | None:
         """Key of the session a cookie belongs to, without asking the database; `None` for a cookie
         that we did not sign."""
-        secret, _, signature = cookie.partition(".")
+        secret, _, rest = cookie.partition(".")
+        signature = rest.partition(".")[0]
         if not self._context.secrecy.is_signed(_PURPOSE, secret, signature):
             return None
         return _hash(secret)
+
+    def _bound(self, session: str, chart: Chart) -> str:
+        """The chart, for the cookie of this session and none other."""
+        fields = [session, chart.client, chart.base, chart.patient]
+        return self._context.secrecy.encrypt(json.dumps(fields).encode()).hex()
+
+    def _launch(self, cookie: str, session: str) -> Launch | None:
+        """What the cookie of a launched session is bound to; `None` where it is not, or the client
+        has no SMART launch any more."""
+        try:
+            sealed = bytes.fromhex(cookie.split(".")[2])
+            bound, name, base, patient = json.loads(self._context.secrecy.decrypt(sealed))
+        except (ValueError, IndexError):
+            return None
+        client = self._context.directory.by_name.get(name)
+        smart = None if client is None else client.settings.smart
+        if bound != session or smart is None:
+            return None
+        keys = self._context.secrecy.patient_keys(base, patient)
+        return Launch(name, tuple(keys), smart.frames)
 
     def _is_over(self, row: dict[str, Any], at: datetime) -> bool:
         removed = row["account"] is not None and (

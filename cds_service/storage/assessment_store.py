@@ -59,6 +59,20 @@ class AssessmentStore:
         )
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
+    def latest_of_patient(self, client: str, patient_keys: Sequence[str]) -> str | None:
+        """Id of this client's newest assessment of a patient of which enough was kept to explain it
+        (C2)."""
+        query = (
+            select(ASSESSMENTS.c.id)
+            .where(ASSESSMENTS.c.client == client)
+            .where(ASSESSMENTS.c.patient_key.in_(patient_keys))
+            .where(ASSESSMENTS.c.situation != "excluded")
+            .where(ASSESSMENTS.c.features.is_not(None))
+            .order_by(ASSESSMENTS.c.prediction_time.desc(), ASSESSMENTS.c.id)
+            .limit(1)
+        )
+        return self._connection.execute(query).scalar_one_or_none()
+
     def card_of(self, identifier: str) -> str | None:
         """Id of the card of an assessment, if one was shown."""
         query = select(CARDS.c.uuid).where(CARDS.c.assessment_id == identifier)

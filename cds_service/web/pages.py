@@ -42,7 +42,8 @@ def page(
     With `request` it is a page of the application: its template extends `app.html`, it has
     navigation, may have forms and our own scripts, and is kept by nobody. Without, it is a document
     that anybody may read, without form or script (`page.html`). `frames` are the origins that may
-    show a page of the application inside their own.
+    show a page of the application inside their own; whoever a health record sent sees every page
+    inside its.
     """
     shared: dict[str, Any] = {"language": words.language, "say": words.say, "title": title}
     if request is None:
@@ -53,7 +54,9 @@ def page(
         headers = _document_headers()
     else:
         shared |= _application(request, words, code)
-        headers = _application_headers(frames)
+        person: Person | None = getattr(request.state, "person", None)
+        launch = None if person is None else person.launch
+        headers = _application_headers(frames or (launch.frames if launch else ()))
     content = _environment().get_template(template).render(**shared | values)
     headers["Content-Language"] = words.language
     response = HTMLResponse(content, code, headers=headers)
@@ -110,8 +113,15 @@ def _application(request: Request, words: Words, code: int) -> dict[str, Any]:
         "idle_seconds": None
         if person is None or person.development
         else int(settings.session_minutes * 60),
-        "leave": prefix + "/sign-in?" + urlencode({"told": "idle", "next": path}),
+        "leave": prefix + _leave(person, path),
     }
+
+
+def _leave(person: Person | None, path: str) -> str:
+    """Where a page goes by itself when its session is over."""
+    if person is not None and person.launch is not None:
+        return "/launch/told/idle"
+    return "/sign-in?" + urlencode({"told": "idle", "next": path})
 
 
 def _remember_language(response: Response, request: Request, language: str) -> None:

@@ -26,6 +26,9 @@ PUBLIC = {
     "/sign-in/provider": "the same",
     "/sign-in/callback": "the same",
     "/sign-in/provider/out": "nobody is signed in any more",
+    "/launch": "people come from a health record, which says who they are",
+    "/launch/callback": "the same",
+    "/launch/told/{told}": "fixed sentences; nothing of anybody",
     "/session": "tells whoever asks of their own cookie alone; POST needs a session",
 }
 """Pages for people that ask for no sign-in, and why."""

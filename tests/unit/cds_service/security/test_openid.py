@@ -13,12 +13,8 @@ import httpx
 import jwt
 import pytest
 
-from cds_service.security.openid import (
-    OpenID,
-    ProviderAwayError,
-    ProviderRefusedError,
-    Relation,
-)
+from cds_service.security.id_tokens import ProviderAwayError, ProviderRefusedError
+from cds_service.security.openid import OpenID, Relation
 from cds_service.security.permissions import Role
 from cds_service.services.openid_sign_in import claim_of, roles_of
 from fhir_mapping.errors import AccessFault, FHIRAccessError
