@@ -46,6 +46,10 @@ def test_every_option_becomes_a_setting(var: Path) -> None:
         *("--test-patient-tag", "urn:x|TEST", "--token-url", "https://ehr.example/token"),
         *("--backend-client-id", "me", "--backend-key-file", key, "--backend-key-id", "k"),
         *("--backend-algorithm", "ES384", "--backend-scope", "system/*.rs"),
+        *("--smart-client-id", "us", "--smart-key-file", key, "--smart-key-id", "k2"),
+        *("--smart-algorithm", "ES384", "--smart-issuer", "https://id.example"),
+        *("--smart-scope", "patient/Patient.read", "--smart-role", "clinician"),
+        *("--smart-role", "reviewer", "--smart-frame", "https://ehr.example:8443"),
     ]
     add(var, "ehr", *options)
     settings = shown(var)
@@ -64,6 +68,17 @@ def test_every_option_becomes_a_setting(var: Path) -> None:
         "key_id": "k",
         "algorithm": "ES384",
         "scope": "system/*.rs",
+    }
+    assert settings.pop("smart") == {
+        "client_id": "us",
+        "secret_file": None,
+        "key_file": str(key),
+        "key_id": "k2",
+        "algorithm": "ES384",
+        "issuer": "https://id.example",
+        "scopes": ["patient/Patient.read"],
+        "roles": ["clinician", "reviewer"],
+        "frames": ["https://ehr.example:8443"],
     }
     assert settings == {
         "vendor": "epic",
@@ -92,6 +107,48 @@ def test_every_option_becomes_a_setting(var: Path) -> None:
     changed = shown(var)
     assert (changed["allow_care"], changed["language"], changed["backend"]) == (True, "en", None)
     assert changed["audiences"] == ["a1", "a2"]
+
+
+FHIR = ("--fhir-server", "https://ehr.example/r4")
+LAUNCH = (*FHIR, "--smart-client-id", "us")
+WRONG_LAUNCHES: list[tuple[tuple[object, ...], str]] = [
+    ((*FHIR, "--smart-frame", "https://ehr.example"), "--smart-client-id"),
+    (("--smart-client-id", "us"), "--fhir-server"),
+    ((*LAUNCH, "--smart-secret-file", "s", "--smart-key-file", "k"), "not with both"),
+    ((*LAUNCH, "--smart-issuer", "id.example"), "https"),
+    ((*LAUNCH, "--smart-scope", "a b"), "no scope"),
+    ((*LAUNCH, "--smart-role", "administrator"), "smart.roles"),
+    *(
+        ((*LAUNCH, "--smart-frame", frame), "no origin")
+        for frame in (
+            "ehr.example",
+            "ftp://ehr.example",
+            "https://ehr.example/",
+            "https://ehr.example/x",
+            "https://*.example",
+            "https://a.example;script-src",
+            "*",
+            "'self'",
+            "https://user@ehr.example",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), WRONG_LAUNCHES)
+def test_a_launch_that_would_let_in_the_wrong_one_is_not_kept(
+    var: Path, options: tuple[object, ...], said: str
+) -> None:
+    assert said in run(var, "clients", "add", "ehr", *options).sentence()
+    assert "no clients" in done(var, "clients", "list")
+
+
+def test_no_two_clients_launch_from_one_fhir_server(var: Path) -> None:
+    done(var, "clients", "add", "ehr", *LAUNCH)
+    assert "could be one for ehr" in run(var, "clients", "add", "other", *LAUNCH).sentence()
+    done(var, "clients", "add", "other", *FHIR)
+    done(var, "clients", "set", "ehr", "--unset", "smart")
+    done(var, "clients", "set", "other", "--smart-client-id", "us")
 
 
 def test_add_says_what_to_type_into_the_ehr(var: Path) -> None:
