@@ -1,6 +1,7 @@
 """Paired non-inferiority of a challenger, on real models changed in one respect."""
 
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from model.explanation import Calibration
 from model.features import FloatArray
 from model.scorer import Scorer
 from model.severity import Severity
+from model.training.gate_answers import TURNS
 from model.training.gate_records import TITLES, Gate, Margins, gates_as_text
 from model.training.gates import GateDecision, compare
 from tests.support.artefacts import small_model
@@ -368,13 +370,44 @@ def test_latency_is_held_within_limits(
 ) -> None:
     watch = Stopwatch(champion_ms, challenger_ms)
     found = compare(champion, champion, frame, seed=1, replicates=20, timer=watch)
-    assert watch.asked == 4 * 200
+    assert watch.asked == TURNS * 4 * 200
     told = gate(found, "latency")
     assert told.figures["latency_ms_champion"] == pytest.approx(champion_ms)
     assert told.figures["latency_ms_challenger"] == pytest.approx(challenger_ms)
     assert told.passed is passed
     assert found.promote is passed
     assert gate(compare(champion, champion, frame, seed=1), "latency").passed is None
+
+
+class Interrupted(Stopwatch):
+    """A machine that does something else for 200 ms during some answers of the challenger."""
+
+    def __init__(self, busy: Callable[[int], bool]) -> None:
+        super().__init__(1.0, 1.0)
+        self.busy = busy
+
+    def __call__(self) -> float:
+        pair, place = divmod(self.asked, 4)
+        if place == (1 if pair % 2 == 0 else 3) and self.busy(pair):
+            self.time += 0.2
+        return super().__call__()
+
+
+def test_a_busy_machine_is_no_slow_model(champion: Scorer, frame: pd.DataFrame) -> None:
+    """One answer in seven is interrupted; never each of the three to the same chart."""
+    busy = Interrupted(lambda pair: pair % 7 == 0)
+    told = gate(compare(champion, champion, frame, seed=1, replicates=20, timer=busy), "latency")
+    assert told.figures["latency_ms_p95"] == pytest.approx(1.0)
+    assert told.passed
+
+
+def test_a_model_that_is_slow_for_some_charts_is_refused(
+    champion: Scorer, frame: pd.DataFrame
+) -> None:
+    slow = Interrupted(lambda pair: pair % 200 < 20)
+    told = gate(compare(champion, champion, frame, seed=1, replicates=20, timer=slow), "latency")
+    assert told.figures["latency_ms_p95"] == pytest.approx(201.0)
+    assert told.passed is False
 
 
 def test_a_model_whose_reasons_are_not_its_prediction_is_refused(
