@@ -154,9 +154,11 @@ class Promises:
         during = float(self._regret(blind, began + NEW_RISE, end).mean())
         old = float(self._regret(blind, day, end).mean())
         mean, lower = self._gain(blind, version, day, end)
+        until = [*promoted["day"].iloc[1:], end]
         ways = ", ".join(
-            f"{row['version']} ({self._origin(row['version'])}, day {row['day']:.0f})"
-            for _, row in promoted.iterrows()
+            f"{row['version']} ({self._origin(row['version'])}, day {row['day']:.0f}, "
+            f"{self._share(blind, row['version'], row['day'], close):.0%} of the regret gone)"
+            for (_, row), close in zip(promoted.iterrows(), until, strict=True)
         )
         said = (
             f"regret of version {blind} {before:.3f} before and {during:.3f} since; {told}; "
@@ -169,6 +171,11 @@ class Promises:
             "loss_alerts": int((alerts["kind"] == "loss_rise").sum()),
         }
         return Line(names.NEW_DISEASE, said, during > before and lower > 0.0, counts)
+
+    def _share(self, old: str, new: str, begin: float, end: float) -> float:
+        """Of the regret of `old` between two days, how much `new` does not have."""
+        before = float(self._regret(old, begin, end).mean())
+        return 1.0 - float(self._regret(new, begin, end).mean()) / before
 
     def _end_of_recovery(self) -> float:
         """Until when the promoted version is compared."""

@@ -14,7 +14,6 @@ from cds_service.services.deliveries import (
     parts,
 )
 from cds_service.services.known_conditions import ConditionReader, content_hash
-from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
 from cds_service.storage.merge_store import MergeStore
 from cds_service.storage.session import reading
@@ -125,17 +124,19 @@ class OutcomeService:
         return received.merged > 0
 
     def refresh(self) -> None:
-        """Decide every outcome anew: assessments may be older or newer than their Conditions.
+        """Decide what is not decided yet: assessments may be older or newer than their Conditions,
+        and Conditions may have been read by other rules.
 
-        Some patients in each transaction, so that nobody who writes waits for long.
+        Whoever stores a Condition or an answer decides at once, so this finds few. Some patients
+        in each transaction, so that nobody who writes waits for long.
         """
-        at = self._context.clock()
+        at, label_version = self._context.clock(), self._context.terminology.label_version
         with self._context.engine.begin() as connection:
             OutcomeStore(connection).lock()
             # An assessment that was under way while its patient was merged.
             MergeStore(connection).gather()
         with reading(self._context.engine) as connection:
-            patients = AssessmentStore(connection).patients()
+            patients = OutcomeStore(connection).undecided_patients(label_version)
         for some in parts(patients):
             with self._context.engine.begin() as connection:
                 OutcomeStore(connection).lock()

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import ASSESSMENTS, CARDS
 
@@ -57,7 +58,7 @@ class AssessmentStore:
             .where(ASSESSMENTS.c.patient_key.in_(patient_keys))
             .order_by(ASSESSMENTS.c.prediction_time.desc(), ASSESSMENTS.c.id)
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def latest_of_patient(self, client: str, patient_keys: Sequence[str]) -> str | None:
         """Id of this client's newest assessment of a patient of which enough was kept to explain it
@@ -116,7 +117,7 @@ class AssessmentStore:
             .order_by(ASSESSMENTS.c.prediction_time.desc(), ASSESSMENTS.c.id)
             .limit(limit)
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)][::-1]
+        return list(dicts(self._connection.execute(query)))[::-1]
 
     def move(self, old_keys: Sequence[str], new_key: str) -> int:
         """Give a patient's rows another key: the newest, or that of the patient they were merged
@@ -137,11 +138,6 @@ class AssessmentStore:
             .values(encounter_key=new_key)
         )
 
-    def patients(self) -> list[str]:
-        """Keys of all patients that were assessed."""
-        query = select(ASSESSMENTS.c.patient_key).where(ASSESSMENTS.c.situation != "excluded")
-        return list(self._connection.execute(query.distinct()).scalars())
-
     def references(self, patient_key: str | Sequence[str] | None = None) -> list[dict[str, Any]]:
         """What outcome rules need of each assessment, oldest first: of one patient, of some
         hundreds, or of all."""
@@ -157,7 +153,7 @@ class AssessmentStore:
             keys = [patient_key] if isinstance(patient_key, str) else patient_key
             query = query.where(ASSESSMENTS.c.patient_key.in_(keys))
         query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def scored(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
         """Scored assessments with what was predicted, oldest first, a batch at a time."""
@@ -178,8 +174,7 @@ class AssessmentStore:
         if since is not None:
             query = query.where(ASSESSMENTS.c.prediction_time >= since)
         query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
-        for row in self._connection.execution_options(yield_per=BATCH).execute(query):
-            yield dict(row._mapping)
+        yield from dicts(self._connection.execution_options(yield_per=BATCH).execute(query))
 
     def suppressed_counts(self, since: datetime | None = None) -> dict[str, int]:
         """How many answers held no card, by reason (C12); the most frequent first."""

@@ -5,10 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    union,
+    update,
+)
 
+from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
-from cds_service.storage.tables import CONDITIONS, OUTCOMES
+from cds_service.storage.tables import ASSESSMENTS, CONDITIONS, OUTCOMES, REVIEW_ANSWERS
 
 _LOCK = 725265
 """Number of PostgreSQL's advisory lock; `session.upgrade` has the one before."""
@@ -96,7 +108,7 @@ class ConditionStore:
             .where(CONDITIONS.c.source_key.in_(source_keys))
             .order_by(CONDITIONS.c.superseded_at.is_(None), CONDITIONS.c.superseded_at)
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def put(self, condition: Mapping[str, Any], source_keys: Sequence[str]) -> set[str]:
         """Store a Condition; an earlier version of it is superseded, not overwritten.
@@ -164,7 +176,7 @@ class ConditionStore:
         query = select(CONDITIONS).where(
             CONDITIONS.c.superseded_at.is_(None), CONDITIONS.c.patient_key.in_(keys)
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def of_other_rules(
         self, patient_keys: Sequence[str], label_version: str
@@ -175,7 +187,7 @@ class ConditionStore:
             CONDITIONS.c.patient_key.in_(patient_keys),
             CONDITIONS.c.label_version != label_version,
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def of_others(self, clients: Collection[str]) -> set[str]:
         """Ids of the Conditions as they stand now that none of these clients sent."""
@@ -249,6 +261,35 @@ class OutcomeStore:
         if decided:
             self._connection.execute(insert(OUTCOMES), list(decided.values()))
 
+    def undecided_patients(self, label_version: str) -> list[str]:
+        """Keys of patients for whom something is to be decided by these rules: an assessment and
+        Conditions without an outcome, a Condition that other rules read, or a reviewer's answer
+        that is newer than the outcome. Of all others the outcomes stand as they are.
+        """
+        standing = (
+            select(OUTCOMES.c.id)
+            .where(
+                OUTCOMES.c.assessment_id == ASSESSMENTS.c.id,
+                OUTCOMES.c.label_version == label_version,
+                OUTCOMES.c.superseded_at.is_(None),
+            )
+            .correlate(ASSESSMENTS, REVIEW_ANSWERS)
+        )
+        patients = select(ASSESSMENTS.c.patient_key).where(ASSESSMENTS.c.situation != "excluded")
+        named = patients.join(
+            CONDITIONS, CONDITIONS.c.patient_key == ASSESSMENTS.c.patient_key
+        ).where(
+            CONDITIONS.c.superseded_at.is_(None),
+            or_(CONDITIONS.c.label_version != label_version, not_(standing.exists())),
+        )
+        answered = patients.join(
+            REVIEW_ANSWERS, REVIEW_ANSWERS.c.assessment_id == ASSESSMENTS.c.id
+        ).where(
+            REVIEW_ANSWERS.c.category.is_not(None),
+            not_(standing.where(OUTCOMES.c.decided_at >= REVIEW_ANSWERS.c.at).exists()),
+        )
+        return list(self._connection.execute(union(named, answered)).scalars())
+
     def decided(self, label_version: str) -> dict[str, dict[str, Any]]:
         """Outcomes of one rule version (C17: versions are not pooled) by assessment id, as they
         stand now."""
@@ -272,7 +313,7 @@ class OutcomeStore:
             .where(OUTCOMES.c.assessment_id == assessment_id)
             .order_by(OUTCOMES.c.superseded_at.is_(None), OUTCOMES.c.superseded_at, OUTCOMES.c.id)
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def erase(self, assessment_ids: Sequence[str], condition_ids: Collection[str]) -> None:
         """Erase every version that rests on Conditions that were erased (C21).
@@ -307,7 +348,7 @@ class OutcomeStore:
         )
         if assessment_ids is not None:
             query = query.where(OUTCOMES.c.assessment_id.in_(assessment_ids))
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
 
 def _decision(outcome: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import ALERTS, ASSESSMENTS, INPUT_CHUNKS, OUTCOMES
 
@@ -23,7 +24,7 @@ class InputChunkStore:
     def newest(self, count: int = 1) -> list[dict[str, Any]]:
         """The newest chunks, newest first."""
         query = select(INPUT_CHUNKS).order_by(INPUT_CHUNKS.c.number.desc()).limit(count)
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def bounds(self, numbers: Sequence[int]) -> list[tuple[int, datetime, datetime]]:
         """Number, first time and end of chunks, oldest first."""
@@ -124,7 +125,7 @@ class InputChunkStore:
         )
         if start is not None:
             query = query.where(ASSESSMENTS.c.prediction_time >= start)
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def features(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """The feature rows alone, of the same."""

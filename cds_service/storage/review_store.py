@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import (
     ASSESSMENTS,
@@ -103,14 +104,14 @@ class ReviewStore:
         )
         if states is not None:
             query = query.where(REVIEW_ITEMS.c.state.in_(sorted(states)))
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def queued_since(self, since: datetime) -> list[dict[str, Any]]:
         """Items that came into the queue from `since` on, with their reasons."""
         query = select(REVIEW_ITEMS.c.assessment_id, REVIEW_ITEMS.c.reasons).where(
             REVIEW_ITEMS.c.queued_at >= since
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def open_but_audit(self, assessment_ids: Sequence[str]) -> list[str]:
         """Which of these are open and not of the audit sample."""
@@ -138,7 +139,7 @@ class ReviewStore:
             .order_by(column)
             .limit(2)
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def assessments(self, identifiers: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Assessments by id, every column."""
@@ -158,12 +159,12 @@ class ReviewStore:
         """Answers to these, or all, oldest first."""
         if assessment_ids is None:
             query = select(REVIEW_ANSWERS).order_by(REVIEW_ANSWERS.c.id)
-            return [dict(row._mapping) for row in self._connection.execute(query)]
+            return list(dicts(self._connection.execute(query)))
         found: list[dict[str, Any]] = []
         for start in range(0, len(assessment_ids), IN_LIST):
             some = assessment_ids[start : start + IN_LIST]
             query = select(REVIEW_ANSWERS).where(REVIEW_ANSWERS.c.assessment_id.in_(some))
-            found += [dict(row._mapping) for row in self._connection.execute(query)]
+            found += list(dicts(self._connection.execute(query)))
         return sorted(found, key=lambda row: int(row["id"]))
 
     def last_answered(self, reviewer: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from cds_service.storage.rows import dicts
 from cds_service.storage.tables import ASSESSMENTS, CHALLENGERS, SHADOW_SCORES
 
 SCORE_COLUMNS = ("assessment_id", "model_version", "probabilities", "category")
@@ -46,7 +47,7 @@ class ShadowStore:
             .order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
             .limit(limit)
         )
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
     def add(self, scores: Sequence[Mapping[str, Any]]) -> bool:
         """Keep a batch; `False`, and none of it kept, if another process has kept some of it."""
@@ -67,7 +68,7 @@ class ShadowStore:
     def between(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """Scores of the assessments of a stretch of prediction times: `SCORE_COLUMNS`."""
         query = _between(select(*(SHADOW_SCORES.c[name] for name in SCORE_COLUMNS)), start, end)
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+        return list(dicts(self._connection.execute(query)))
 
 
 def _between(query: Select[Any], start: datetime, end: datetime) -> Select[Any]:

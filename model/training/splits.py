@@ -5,7 +5,8 @@ atypicality), 15 % are held out. No patient is in two parts.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,7 +62,7 @@ class Split:
 
 def part_of(patient_key: str) -> str:
     """The part of a patient, by `RULE`: no list of patients is needed to find it again."""
-    return PARTS[int(np.searchsorted(_EDGES, fraction_of(patient_key), side="right"))]
+    return PARTS[bisect_right(_EDGES, fraction_of(patient_key))]
 
 
 def fraction_of(patient_key: str) -> float:
@@ -119,8 +120,7 @@ def split(frame: pd.DataFrame, *, learn_newest: bool = False) -> Split:
     if cutoff is not None:
         newest = (frame["recorded_at"] >= cutoff).to_numpy(dtype=bool)
         if learn_newest:
-            own = np.asarray([_is_held_out(name) for name in names], dtype=bool)
-            newest = newest & own[patient]
+            newest = newest & np.asarray([_is_held_out(n) for n in names], dtype=bool)[patient]
         held_out = np.zeros(len(names), dtype=bool)
         held_out[patient[newest]] = True
         dated = frame["recorded_at"].notna().to_numpy(dtype=bool)
@@ -144,15 +144,20 @@ def unseen_by(
     patient's earlier row that is not in it cannot be seen here.
     """
     keys = patient_keys(frame)
-    unseen = np.asarray([part_of(key) == HELD_OUT for key in keys], dtype=bool)
+    unseen = _of_patients(keys, lambda key: part_of(key) == HELD_OUT)
     if trained_through is None or "recorded_at" not in frame:
         return unseen
     times = frame["recorded_at"]
     unseen |= _all_of(keys, times > trained_through)
     if shared_from is not None:
-        other = np.asarray([_is_held_out(key) for key in keys], dtype=bool)
-        unseen |= other & _all_of(keys, times >= shared_from)
+        unseen |= _of_patients(keys, _is_held_out) & _all_of(keys, times >= shared_from)
     return unseen
+
+
+def _of_patients(keys: NDArray[np.object_], holds: Callable[[str], bool]) -> NDArray[np.bool_]:
+    """Of which rows' patients it holds; each patient is asked about once."""
+    place, patients = pd.factorize(keys)
+    return np.asarray([holds(key) for key in patients], dtype=bool)[place]
 
 
 def _all_of(keys: NDArray[np.object_], holds: "pd.Series[bool]") -> NDArray[np.bool_]:

@@ -243,11 +243,11 @@ def test_a_confirmed_case_counts_before_its_outcome_window_has_passed(
     context: ProcessContext,
 ) -> None:
     set_time(context, SEEN + timedelta(days=1))
-    rare_visits(context, names_of(context, 5), "first", "second")
+    rare_visits(context, names_of(context, 8), "first", "second")
     assert run(context) == f"Version 1 is live: rare cases of {CODE}. Heads: {CODE}."
     heads = ModelService.load(live(context)).artefact.prototypes
     assert heads is not None
-    assert [head.cases for head in heads.heads] == [5]
+    assert [head.cases for head in heads.heads] == [8]
     # What is known then stays so: a later run has nothing to add.
     set_time(context, SEEN + timedelta(days=40))
     assert run(context) == "The cases of rare diseases are those of the last time."
