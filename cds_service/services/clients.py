@@ -44,6 +44,12 @@ class ClientRuleError(ServiceError):
     status = 409
     code = "business-rule"
 
+    def __init__(self, diagnostics: str, *, rule: str | None = None) -> None:
+        super().__init__(diagnostics)
+        self.rule = rule
+        """What stands against a client being live: `no_champion`, `simulated`, `not_evaluated` or
+        `approver`; `not_paused`; `None` for all else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -162,8 +168,16 @@ class ClientService:
         with reading(self._engine) as connection:
             return ClientStore(connection).switches().get(PAUSED, False)
 
-    def set_mode(self, name: str, mode: Mode, *, actor: str, approver: str | None = None) -> None:
-        """Switch a client to `silent`, `live` or `paused` (C13).
+    def set_mode(
+        self,
+        name: str,
+        mode: Mode,
+        *,
+        actor: str,
+        approver: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Switch a client to `silent`, `live` or `paused` (C13); why is kept in the audit trail.
 
         `live` needs an approver by name and a champion that is not simulated and was evaluated on
         local patients, unless the client is a sandbox or the development client. Raises
@@ -172,13 +186,15 @@ class ClientService:
         with self._engine.begin() as connection:
             store = ClientStore(connection)
             client = self._required(store, name, to_change=True)
-            self._switch(connection, client, mode, approver, actor=actor, action="mode")
+            self._switch(
+                connection, client, mode, approver, actor=actor, action="mode", reason=reason
+            )
 
-    def pause(self, name: str | None, *, actor: str) -> None:
+    def pause(self, name: str | None, *, actor: str, reason: str | None = None) -> None:
         """Show no cards: of one client, or of the whole service."""
         if name is not None:
-            return self.set_mode(name, Mode.PAUSED, actor=actor)
-        return self._set_paused(True, actor)
+            return self.set_mode(name, Mode.PAUSED, actor=actor, reason=reason)
+        return self._set_paused(True, actor, reason)
 
     def resume(self, name: str | None, *, actor: str) -> Mode | None:
         """Lift a pause; a client goes back to the mode it had, which is returned.
@@ -191,7 +207,9 @@ class ClientService:
         with self._engine.begin() as connection:
             client = self._required(ClientStore(connection), name, to_change=True)
             if client.settings.mode is not Mode.PAUSED:
-                raise ClientRuleError(f"{name} is not paused; its mode is {client.settings.mode}.")
+                raise ClientRuleError(
+                    f"{name} is not paused; its mode is {client.settings.mode}.", rule="not_paused"
+                )
             mode = client.settings.mode_before_pause or Mode.SILENT
             self._switch(connection, client, mode, None, actor=actor, action="resume")
         return mode
@@ -247,6 +265,7 @@ class ClientService:
         *,
         actor: str,
         action: str,
+        reason: str | None = None,
     ) -> None:
         before = client.settings
         approver = (approver or "").strip() or before.approver
@@ -260,7 +279,7 @@ class ClientService:
         settings = before.model_copy(update=changes)
         ClientStore(connection).change(client.name, settings.model_dump(mode="json"), self._clock())
         detail = {"from": before.mode.value, "to": mode.value, "approver": approver}
-        self._audit(connection, actor, action, client.name, detail)
+        self._audit(connection, actor, action, client.name, detail | _why(reason))
 
     def _require_live_allowed(
         self, connection: Connection, client: Client, approver: str | None
@@ -269,13 +288,16 @@ class ClientService:
             return
         champion = ModelStore(connection).champion()
         if champion is None:
-            raise ClientRuleError("There is no champion yet: run cds-service train.")
+            raise ClientRuleError(
+                "There is no champion yet: run cds-service train.", rule="no_champion"
+            )
         version = champion["version"]
         if champion["simulated"]:
             raise ClientRuleError(
                 f"Model version {version} is the starter model, trained on simulated patients: it "
                 "may not be live. Train on your own history first (train --history); an EHR "
-                "vendor's test environment is added with --sandbox."
+                "vendor's test environment is added with --sandbox.",
+                rule="simulated",
             )
         evaluations = ModelStore(connection).evaluations(version)
         if not champion["metrics"].get("held_out") and not any(
@@ -283,14 +305,16 @@ class ClientService:
         ):
             raise ClientRuleError(
                 f"Model version {version} was never evaluated on local patients: run "
-                "cds-service evaluate once there are outcomes."
+                "cds-service evaluate once there are outcomes.",
+                rule="not_evaluated",
             )
         if approver is None:
             raise ClientRuleError(
-                "Somebody must answer for the cards: name who approved, with --approver."
+                "Somebody must answer for the cards: name who approved, with --approver.",
+                rule="approver",
             )
 
-    def _set_paused(self, value: bool, actor: str) -> None:
+    def _set_paused(self, value: bool, actor: str, reason: str | None = None) -> None:
         with self._engine.begin() as connection:
             at = self._clock()
             ClientStore(connection).switch(PAUSED, value, at=at, actor=actor)
@@ -300,6 +324,7 @@ class ClientService:
                 action="pause" if value else "resume",
                 object_type="service",
                 object_id="all",
+                detail=_why(reason),
             )
 
     def _required(self, store: ClientStore, name: str, *, to_change: bool = False) -> Client:
@@ -351,6 +376,10 @@ class ClientService:
             object_id=name,
             detail=detail,
         )
+
+
+def _why(reason: str | None) -> dict[str, str]:
+    return {"reason": reason} if reason else {}
 
 
 def _changed(start: ClientSettings, changes: Mapping[str, Any]) -> ClientSettings:

@@ -1,18 +1,16 @@
 """What the pages of alerts show."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cds_service.web.admin_page import at_text
+from cds_service.web.figures import figures
 from cds_service.web.words import Words
 
 STATES = ("open", "acknowledged", "resolved")
 SIGNS: Mapping[str, str] = {"critical": "■", "warning": "▲", "info": "●"}
 """Beside the word for a severity: never colour alone."""
-_MOST_FIGURES = 200
-_LONGEST_FIGURE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def alert_view(alert: Mapping[str, Any], words: Words) -> AlertView:
         state=_state(alert),
         version=alert["model_version"],
         resolution=alert["resolution"],
-        figures=list(_figures(alert["detail"] or {}))[:_MOST_FIGURES],
+        figures=figures(alert["detail"] or {}),
         deliveries=[_delivery(one, words) for one in alert["deliveries"]],
     )
 
@@ -97,16 +95,6 @@ def _stands(alert: Mapping[str, Any], words: Words) -> str:
     if by == "service":
         return words.say("stands.passed", at=at_text(alert["resolved_at"]))
     return words.say(f"stands.{state}", by=by, at=at_text(alert[f"{state}_at"]))
-
-
-def _figures(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Name and text of every figure of an alert's detail, however deep it stands."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _figures(inner, f"{path}.{name}" if path else str(name))
-    else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        yield path, text[:_LONGEST_FIGURE]
 
 
 def _delivery(row: Mapping[str, Any], words: Words) -> tuple[str, str, str, str]:

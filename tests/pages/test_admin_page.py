@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from cds_service.security.permissions import Role
+from cds_service.storage.client_store import ClientStore
 from tests.support.browsing import WIDTHS, Axe, assert_sound, first_paint, walking
 from tests.support.dashboard import EVIL, add_alert
 from tests.support.people import serving_closed
@@ -54,5 +55,36 @@ def test_an_alert_is_acknowledged_and_resolved(
         page.locator("#note").fill("Thermometers replaced.")
         page.locator("form[action$=resolve] button").click()
         expect(page.locator("dl")).to_contain_text("Thermometers replaced.")
+        assert_sound(walk, language, axe)
+        assert "evil" not in page.title()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_client_is_paused_and_resumed_and_the_audit_trail_says_so(
+    browser: Browser, served: Service, axe: Axe, width: int, language: str
+) -> None:
+    with served.context.engine.begin() as connection:
+        store, name = ClientStore(connection), f"ehr-{width}-{language}"
+        store.add(name, {}, served.context.clock())
+        if store.client(EVIL) is None:
+            store.add(EVIL, {}, served.context.clock())
+    with walking(browser, served, width=width, language=language, roles=ROLES) as walk:
+        page = walk.open("/admin/clients")
+        assert_sound(walk, language, axe)
+        page.get_by_role("link", name=name).click()
+        assert_sound(walk, language, axe)
+        page.locator("#reason").fill("Units of ward 3.")
+        page.locator("form[action$=pause] button").click()
+        expect(page.get_by_role("status")).to_be_visible()
+        assert_sound(walk, language, axe)
+        page.locator("form[action$=resume] button").click()
+        expect(page.locator("#reason")).to_be_visible()
+        page = walk.open("/admin/audit")
+        assert_sound(walk, language, axe)
+        page.locator("#id").fill(name)
+        page.locator("form.search button").click()
+        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.locator("tbody")).to_contain_text("reason: Units of ward 3.")
         assert_sound(walk, language, axe)
         assert "evil" not in page.title()

@@ -13,6 +13,8 @@ PAGES = (
     "/admin",
     "/admin/quality",
     "/admin/alerts",
+    "/admin/clients",
+    "/admin/audit",
 )
 """What is opened without a form."""
 _BROWSER = {"Accept": "text/html"}
@@ -40,3 +42,15 @@ def walk_dashboard(send: Send, context: ProcessContext, origin: str) -> None:
     post(409, f"{one}/acknowledge", note, **alert)
     post(422, f"{one}/resolve", "note=", **alert)
     post(303, f"{one}/resolve", note, **alert)
+    one, why = "/admin/clients/{name}", "reason=Xqz+137.31337&approver=Xqz&mode=xqz"
+    client = {"name": "gate"}
+    send(200, "GET", one, headers=_BROWSER, **client)
+    send(404, "GET", one, headers=_BROWSER, name=PATIENT)
+    post(422, f"{one}/mode", why, **client)
+    post(409, f"{one}/resume", why, **client)
+    post(422, f"{one}/pause", "reason=", **client)
+    post(303, f"{one}/pause", why, **client)
+    post(303, f"{one}/resume", why, **client)
+    post(422, "/admin/clients/pause", "reason=")
+    post(303, "/admin/clients/pause", why)
+    post(303, "/admin/clients/resume", why)

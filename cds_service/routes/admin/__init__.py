@@ -2,11 +2,13 @@
 
 from fastapi import APIRouter
 
-from cds_service.routes.admin import alerts, overview, quality
+from cds_service.routes.admin import alerts, audit, clients, overview, quality
 
 ROUTERS: tuple[APIRouter, ...] = (
     overview.router,
     quality.router,
     alerts.router,
+    clients.router,
+    audit.router,
 )
 """Of every page, in the order of the navigation."""

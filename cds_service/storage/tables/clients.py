@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from cds_service.storage.tables.columns import JSON_, UTCDateTime
@@ -63,6 +64,16 @@ class AuditRow(SQLModel, table=True):
     """Who did what to which object; written in the transaction of the change itself."""
 
     __tablename__ = "audit_events"
+    __table_args__ = (
+        # What is about anything but assessments is looked for among very many that are.
+        Index(
+            "ix_audit_events_object",
+            "object_type",
+            "object_id",
+            sqlite_where=text("object_type <> 'assessment'"),
+            postgresql_where=text("object_type <> 'assessment'"),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(sa_type=UTCDateTime, index=True)

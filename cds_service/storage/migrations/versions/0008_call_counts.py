@@ -41,9 +41,17 @@ def upgrade() -> None:
             "id",
         ],
     )
+    op.create_index(
+        "ix_audit_events_object",
+        "audit_events",
+        ["object_type", "object_id"],
+        sqlite_where=sa.text("object_type <> 'assessment'"),
+        postgresql_where=sa.text("object_type <> 'assessment'"),
+    )
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_index("ix_audit_events_object", table_name="audit_events")
     op.drop_index("ix_assessments_counted", table_name="assessments")
     op.drop_table("call_counts")

@@ -1,0 +1,71 @@
+"""Fixed words of the pages of clients in Spanish; `admin_clients_en` has the same keys."""
+
+SPANISH: dict[str, str] = {
+    "title": "Clientes",
+    "lead": "Historias clínicas que llaman a este servicio, y la página de triaje. Las horas son "
+    "UTC. Los clientes se añaden y configuran con cds-service clients.",
+    "list": "Todos los clientes",
+    "name": "Cliente",
+    "mode": "Modo",
+    "mode.live": "activo",
+    "mode.live.more": "Sus tarjetas se muestran. Alguien debe responder de ellas y el modelo "
+    "activo debe haberse evaluado con pacientes propios.",
+    "mode.silent": "silencioso",
+    "mode.silent.more": "Sus historias se evalúan y se guardan; no se muestra ninguna tarjeta.",
+    "mode.paused": "en pausa",
+    "mode.unread": "no se puede leer",
+    "back_to": "antes {mode}",
+    "last": "Última llamada",
+    "last.for": "Última llamada:",
+    "last.none": "ninguna en 100 días",
+    "notes": "Notas",
+    "note.sandbox": "Un entorno de pruebas: sus pacientes no son reales.",
+    "note.triage": "La página de triaje, que está sin haberse añadido.",
+    "note.development": "Todo el mundo, en modo de desarrollo.",
+    "approved": "{by} responde de sus tarjetas.",
+    "approver": "Quién responde de sus tarjetas",
+    "approver.more": "Necesario para activar: el nombre de quien lo aprobó. Se guarda.",
+    "back": "Todos los clientes",
+    "fixed": "Sus ajustes son los del programa y no se cambian aquí.",
+    "fixed.unread": "Sus ajustes los guardó otra versión. Con ellos no entra nadie; configúrelo de "
+    "nuevo con cds-service clients.",
+    "set": "Mostrar sus tarjetas o solo guardarlas",
+    "set.button": "Fijar el modo",
+    "pause": "Ponerlo en pausa",
+    "pause.lead": "En segundos deja de mostrársele cualquier tarjeta. Mientras tanto, sus llamadas "
+    "se responden, se evalúan y se guardan.",
+    "pause.button": "Poner en pausa",
+    "resume": "Reanudar: vuelve a {mode}",
+    "reason": "¿Por qué?",
+    "reason.more": "Queda en el registro de auditoría. No nombre a ningún paciente.",
+    "all": "Todas las tarjetas a la vez",
+    "all.lead": "Tras un fallo: en segundos deja de mostrarse cualquier tarjeta a cualquier "
+    "cliente. Mientras tanto, las llamadas se responden, se evalúan y se guardan.",
+    "all.pause": "Pausar todas las tarjetas",
+    "all.resume": "Reanudar todas las tarjetas",
+    "all.is_paused": "Todas las tarjetas de todos los clientes están en pausa.",
+    "events": "Lo que se ha cambiado",
+    "events.none": "Todavía nada.",
+    "event.at": "Hora (UTC)",
+    "event.by": "Quién",
+    "event.what": "Qué",
+    "event.detail": "Detalle",
+    "told.paused": "En pausa. Todos los procesos lo ven en segundos.",
+    "told.resumed": "Reanudado. Todos los procesos lo ven en segundos.",
+    "told.live": "Está activo. Todos los procesos lo ven en segundos.",
+    "told.silent": "Está silencioso. Todos los procesos lo ven en segundos.",
+    "told.all.paused": "Todas las tarjetas están en pausa. Todos los procesos lo ven en segundos.",
+    "told.all.resumed": "Se ha levantado la pausa de todas las tarjetas; vale el modo de cada "
+    "cliente.",
+    "wrong.mode": "Elija silencioso o activo. No se ha cambiado nada.",
+    "wrong.reason": "Diga por qué. No se ha cambiado nada.",
+    "wrong.rule": "Las reglas no permiten este cambio. No se ha cambiado nada.",
+    "wrong.not_paused": "Ya no está en pausa. No se ha cambiado nada.",
+    "wrong.no_champion": "Todavía no hay ningún modelo activo, así que ningún cliente puede "
+    "estarlo. No se ha cambiado nada.",
+    "wrong.simulated": "El modelo activo aprendió de pacientes simulados: con él no puede estar "
+    "activo ningún cliente. Entrene antes con su propio historial. No se ha cambiado nada.",
+    "wrong.not_evaluated": "El modelo activo nunca se ha evaluado con pacientes propios. Ejecute "
+    "cds-service evaluate cuando haya desenlaces. No se ha cambiado nada.",
+    "wrong.approver": "Alguien debe responder de las tarjetas: diga quién. No se ha cambiado nada.",
+}
