@@ -21,9 +21,11 @@ class InputChunkStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def newest(self, count: int = 1) -> list[dict[str, Any]]:
-        """The newest chunks, newest first."""
+    def newest(self, count: int = 1, *, before: int | None = None) -> list[dict[str, Any]]:
+        """The newest chunks, newest first; with `before` those before that number."""
         query = select(INPUT_CHUNKS).order_by(INPUT_CHUNKS.c.number.desc()).limit(count)
+        if before is not None:
+            query = query.where(INPUT_CHUNKS.c.number < before)
         return list(dicts(self._connection.execute(query)))
 
     def bounds(self, numbers: Sequence[int]) -> list[tuple[int, datetime, datetime]]:

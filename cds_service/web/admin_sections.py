@@ -14,6 +14,8 @@ class Table:
     caption: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    of_numbers: bool = True
+    """Its cells stand to the right."""
 
 
 @dataclass(frozen=True, slots=True)

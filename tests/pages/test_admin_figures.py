@@ -17,8 +17,9 @@ from tests.support.service import Service, new_context, running
 ROLES = (Role.ADMINISTRATOR,)
 HEADINGS = {
     "/admin/quality": {"en": "Model quality", "es": "Calidad del modelo"},
+    "/admin/inputs": {"en": "Inputs", "es": "Entradas"},
 }
-CHARTED = ("/admin/quality",)
+CHARTED = ("/admin/quality", "/admin/inputs")
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,31 @@ def test_another_category_can_be_chosen_without_script(browser: Browser, filled:
         assert page.get_by_role("link", name="To the newest chunks").is_visible()
         page = walk.open("/admin/quality?before=9999999999999999999999")
         assert page.get_by_role("heading", level=1).is_visible()
+
+
+def test_inputs_show_what_moved_against_its_limit(browser: Browser, filled: Service) -> None:
+    with walking(browser, filled, roles=ROLES) as walk:
+        page = walk.open("/admin/inputs")
+        rows = page.locator("#beyond ~ .table").first.locator("tbody tr").all_inner_texts()
+        told = {row.split("\t")[0]: row.split("\t")[1] for row in rows}
+        assert told["Systolic pressure: distribution (D)"] == "alarm"
+        assert told["Temperature: impossible"] == "alarm"
+        drift = page.locator("#drift-systolic_bp-caption").locator("..")
+        assert "limit of the alarm" in drift.locator(".keys-of").inner_text()
+        cells = drift.locator("tbody tr").last.locator("td").all_text_contents()
+        assert float(cells[0]) > float(cells[1])
+        # The population stability index is shown beside the histogram, and is no alarm.
+        histogram = page.locator("#histogram-systolic_bp-caption").locator("..")
+        assert re.search(r"now 14\d, reference 12\d; PSI 0\.\d\d", histogram.inner_text())
+        assert not any("PSI" in name for name in told)
+        # What came for the first time, and what training would compute otherwise.
+        codes = page.locator("#codes ~ .table").inner_text()
+        assert "8889-8" in codes
+        assert "The newest chunk differs" in page.locator("#skew ~ .note").inner_text()
+        rate = page.locator("#rate-body_temperature-caption").locator("..")
+        missing, stale, implausible, unit = (
+            float(text.removesuffix(" %"))
+            for text in rate.locator("tbody tr").last.locator("td").all_text_contents()
+        )
+        assert missing > 20.0 < implausible
+        assert stale == unit == 0.0

@@ -12,6 +12,7 @@ from tests.support.marked import PATIENT
 PAGES = (
     "/admin",
     "/admin/quality",
+    "/admin/inputs",
     "/admin/alerts",
     "/admin/clients",
     "/admin/audit",

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from cds_service.routes.admin import alerts, audit, clients, overview, quality
+from cds_service.routes.admin import alerts, audit, clients, inputs, overview, quality
 
 ROUTERS: tuple[APIRouter, ...] = (
     overview.router,
     quality.router,
+    inputs.router,
     alerts.router,
     clients.router,
     audit.router,

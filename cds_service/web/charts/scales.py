@@ -46,7 +46,7 @@ def scale_of(
         most = high
     if most <= least:
         # All the same: room on both sides, as much as tells its digits apart.
-        room = max(abs(least) * 0.1, 1e-6) if least else 1.0
+        room = max(abs(least) * 0.1, 1e-6) if least else 0.5
         least = least if low is not None else least - room
         most = least + 2 * room
     step = _step((most - least) / steps)
