@@ -34,7 +34,7 @@ from tests.support.builders import (
     observation,
     patient,
 )
-from tests.support.cards_check import check_response
+from tests.support.cards_check import assert_response
 from tests.support.commands import done, run
 from tests.support.fhir_server import Asked, FHIRServer, Handler, fhir_server
 from tests.support.jwts import bearer, claims, key_server, production, rsa_key, sign
@@ -252,7 +252,7 @@ def live(epic: Epic) -> None:
     epic.context["encounterId"] = "e2"
     epic.fhir.resources.append(encounter("EMER", id="e2"))
     response = epic.open_chart()
-    (card,) = check_response(response.content)
+    (card,) = assert_response(response.content)
     assert card["selectionBehavior"] == "any"
     assert [len(suggestion["actions"]) for suggestion in card["suggestions"]] == [1]
     assert re.fullmatch(r"[A-Za-z0-9]{1,100}", card["source"]["topic"]["code"])

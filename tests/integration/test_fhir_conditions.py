@@ -12,7 +12,7 @@ import pytest
 from cds_service.security.clients import Right
 from cds_service.storage.tables import AUDIT_EVENTS, CONDITIONS, PATIENT_MERGES
 from fhir_mapping.resources import parse_resource
-from tests.support.cards_check import check_no_empty
+from tests.support.cards_check import assert_no_empty
 from tests.support.conditions import condition
 from tests.support.jwts import add_client, production
 from tests.support.service import Service, new_context, running
@@ -57,7 +57,7 @@ def refused(response: httpx.Response, status: int) -> list[Json]:
     assert response.headers["content-type"] == FHIR_JSON
     body = response.json()
     assert isinstance(parse_resource("OperationOutcome", body), dict)
-    check_no_empty(body, "")
+    assert_no_empty(body, "")
     assert "I21" not in response.text
     issues: list[Json] = body["issue"]
     return issues
@@ -268,7 +268,7 @@ def test_a_batch_is_answered_entry_by_entry(service: Service) -> None:
     body = response.json()
     assert body["type"] == "batch-response"
     assert isinstance(parse_resource("Bundle", body), dict)
-    check_no_empty(body, "")
+    assert_no_empty(body, "")
     statuses = [int(entry["response"]["status"][:3]) for entry in body["entry"]]
     assert statuses == [201, 422, 201, 405, 204, 404, 400, 400, 405, 400]
     assert body["entry"][0]["resource"]["id"] == "c1"

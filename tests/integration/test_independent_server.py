@@ -14,7 +14,7 @@ from cds_service.services.pulling import OutcomePulls
 from tests.conftest import SHARED_DATA
 from tests.support.backend import add_backend_client, pem_file
 from tests.support.builders import concept, condition, encounter, vital_signs_category
-from tests.support.cards_check import check_response
+from tests.support.cards_check import assert_response
 from tests.support.fhir_server import fhir_server
 from tests.support.independent_server import IndependentServer, installed, serving
 from tests.support.service import Service, TestClock, new_context, release, running
@@ -125,7 +125,7 @@ def said(service: Service, request: dict[str, Any]) -> tuple[Any, Any]:
     response = service.assess(request)
     assert response.status_code == 200, response.text
     body = response.json()
-    check_response(body)
+    assert_response(body)
     (card,) = body["cards"]
     told = body["extension"]["org.cds-service.assessment"]
     used = [

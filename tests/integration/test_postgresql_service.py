@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from cds_service.context import ProcessContext
 from cds_service.storage import session
 from model.training.simulation import simulate_cohort
-from tests.support.cards_check import check_response
+from tests.support.cards_check import assert_response
 from tests.support.hospital import diagnosis, visit, visits
 from tests.support.process import command, serving
 from tests.support.service import new_context, release
@@ -75,7 +75,7 @@ def test_two_replicas_are_one_service(
         for one_answer, other_answer in answers:
             assert (one_answer.status_code, other_answer.status_code) == (200, 200)
             assert one_answer.content == other_answer.content
-            check_response(one_answer.content)
+            assert_response(one_answer.content)
         assert count(context, "assessments") == PATIENTS
         assert count(context, "audit_events", "action = 'assess'") == PATIENTS
         cards = [card["uuid"] for a, _ in answers for card in a.json()["cards"]]

@@ -75,7 +75,7 @@ def values(observations: Iterable[Json]) -> dict[str, list[Value]]:
     return {name: sorted(entries) for name, entries in found.items()}
 
 
-def check(found: Extraction, observations: list[Json]) -> None:
+def assert_read(found: Extraction, observations: list[Json]) -> None:
     """Every value, unit, time and missing reason, against plain Python.
 
     In these charts a value is valid if it has a unit and is not older than 24 hours.
@@ -133,7 +133,7 @@ def test_charts_with_a_heart_rate(shared_data: Path, name: str, years: int, sex:
         fhir_server="https://ehr.example/fhir",
         prediction_time=PREDICTION_TIME,
     )
-    check(found, observations)
+    assert_read(found, observations)
     assert found.row.minutes_before["heart_rate"] == 10.0
     assert {"systolic_bp", "diastolic_bp", "respiratory_rate"} <= {
         r.feature for r in found.readings
@@ -239,7 +239,7 @@ def test_charts_of_an_older_generator(shared_data: Path) -> None:
             fhir_server=None,
             prediction_time=PREDICTION_TIME,
         )
-        check(found, moved)
+        assert_read(found, moved)
         used += bool(found.readings)
         unknown += any(m.reason is MissingReason.UNKNOWN_UNIT for m in found.missing)
     assert used > 90

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from cds_service.storage import session
 from tests.integration.test_real_charts import UNITS, Value, examples, shift, values
 from tests.support.builders import Json, bundle, patient
-from tests.support.cards_check import check_response
+from tests.support.cards_check import assert_response
 from tests.support.service import Service, TestClock, new_context, release, running
 
 EXTENSION = "org.cds-service.assessment"
@@ -95,7 +95,7 @@ def test_a_synthetic_chart_of_today(
     observations = [r for r in resources if r["resourceType"] == "Observation"]
     response = service.assess(call(person["id"], patient=person, vitals=bundle(*observations)))
     assert response.status_code == 200
-    (card,) = check_response(response.content)
+    (card,) = assert_response(response.content)
     extension = response.json()["extension"][EXTENSION]
 
     newest, reasons = expected(observations, now)
@@ -145,7 +145,7 @@ def check_example(service: Service, resource: Json, patient_id: str) -> Json:
     prefetch = {"vitals": bundle()} | {key: bundle(resource)}
     response = service.assess(call(patient_id, patient=own, **prefetch))
     assert response.status_code == 200, (resource["id"], response.text)
-    check_response(response.content)
+    assert_response(response.content)
     answer: Json = response.json()
     return answer
 
@@ -194,7 +194,7 @@ def test_every_example_at_once(service: Service, shared_data: Path) -> None:
             prefetch = {"vitals": bundle(*resources), "conditions": bundle(*conditions)}
             response = service.assess(call(patient_id, patient=own, **prefetch))
             assert response.status_code == 200
-            check_response(response.content)
+            assert_response(response.content)
             answer = response.json()
             skipped = {
                 reference: reason
@@ -212,7 +212,7 @@ def test_every_patient_of_the_examples(service: Service, shared_data: Path) -> N
     for person in people:
         response = service.assess(call(person["id"], patient=person, vitals=None))
         assert response.status_code == 200
-        cards = check_response(response.content)
+        cards = assert_response(response.content)
         if person["id"] in ("pat3", "pat4"):  # C2: they are dead.
             assert response.json() == {"cards": []}
             continue
@@ -283,7 +283,7 @@ def test_the_recorded_requests_of_the_sandbox(
         assert offered == ["disease-severity", "record-problem", "record-discharge"]
         assert feedback == [{}, {}, {}]
         # Months after the last reading nothing can be said.
-        (card,) = check_response(assessed)
+        (card,) = assert_response(assessed)
         assert card["indicator"] == "info"
         reasons = {m["feature"]: m["reason"] for m in assessed["extension"][EXTENSION]["missing"]}
         assert {reasons[name] for name in ("heart_rate", "diastolic_bp")} == {"stale"}
@@ -292,7 +292,7 @@ def test_the_recorded_requests_of_the_sandbox(
         service.clock.time = datetime(2026, 3, 5, 7, 30, tzinfo=UTC)
         body = recorded[1]["body"] | {"hookInstance": str(uuid4())}
         response = service.assess(body)
-        (card,) = check_response(response.content)
+        (card,) = assert_response(response.content)
         found = {item["feature"]: item for item in response.json()["extension"][EXTENSION]["used"]}
     assert {name: item["value"] for name, item in found.items()} == {
         "heart_rate": 118,

@@ -308,10 +308,10 @@ def test_over_http(tmp_path: Path) -> None:
     assessment = assessed(context)
     mine = condition(icd="I21.9", subject={"reference": f"{BASE}/Patient/p1"})
     with running(context, context.clock) as service:  # type: ignore[arg-type]  # a TestClock
-        check_over_http(service, assessment, mine)
+        assert_over_http(service, assessment, mine)
 
 
-def check_over_http(service: Service, assessment: str, mine: Json) -> None:
+def assert_over_http(service: Service, assessment: str, mine: Json) -> None:
     http, headers = service.http, {"Content-Type": "application/fhir+json"}
     at = "/fhir/subscriptions"
     assert http.post(at).status_code == 200

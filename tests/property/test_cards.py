@@ -27,7 +27,7 @@ from tests.support.card_cases import (
     some_facts,
     the_card,
 )
-from tests.support.cards_check import check_card, check_for_vendor
+from tests.support.cards_check import assert_card, assert_for_vendor
 
 SHARES = st.floats(0, 1)
 ENDINGS = {
@@ -138,8 +138,8 @@ def test_every_card_is_valid_and_says_what_every_card_must_say(
 
     assert len(decision.cards) == 1
     card = decision.cards[0]
-    check_card(card)
-    check_for_vendor(card, vendor)
+    assert_card(card)
+    assert_for_vendor(card, vendor)
     assert card["detail"].endswith(ENDINGS[language])
     assert (SENTENCES[language]["simulated"] in card["detail"]) == scored[1].simulated
 
@@ -285,8 +285,8 @@ def test_r38_data_changes_no_markup(hostile: str, language: str, vendor: Vendor)
 
     (card,) = make(named, (assessment, some_facts(version=hostile)), language, vendor).cards
 
-    check_card(card)
-    check_for_vendor(card, vendor)
+    assert_card(card)
+    assert_for_vendor(card, vendor)
     assert structure(card["detail"]) == structure(harmless["detail"])
     assert not _AUTOLINK.search(rendered_text(card["detail"]))
 

@@ -47,15 +47,15 @@ def chart(*resources: object, **more: Any) -> Extraction:
     return run(patient=raw(patient()), vitals=raw(bundle(*resources, **more)))
 
 
-def check(found: Extraction) -> None:
+def assert_kept(found: Extraction) -> None:
     """What every extraction without extra inputs promises."""
-    check_all(found, tuple(name for name in ROW_NAMES if name not in EXTRA_INPUTS))
+    assert_read(found, tuple(name for name in ROW_NAMES if name not in EXTRA_INPUTS))
     assert {found.row.value(name) for name in EXTRA_INPUTS} == {None}
     for reading in found.readings:
         assert timedelta(minutes=-5) <= NOW - reading.time <= timedelta(hours=24)
 
 
-def check_all(found: Extraction, asked: tuple[str, ...] = ROW_NAMES) -> None:
+def assert_read(found: Extraction, asked: tuple[str, ...] = ROW_NAMES) -> None:
     """What every extraction of these inputs promises."""
     read = {reading.feature: reading.value for reading in found.readings}
     missing = [m.feature for m in found.missing]
@@ -74,9 +74,9 @@ def check_all(found: Extraction, asked: tuple[str, ...] = ROW_NAMES) -> None:
 
 @given(json_values)
 def test_no_json_raises(value: object) -> None:
-    check(run(vitals=raw(value), encounter=raw(value), conditions=raw(value)))
+    assert_kept(run(vitals=raw(value), encounter=raw(value), conditions=raw(value)))
     try:
-        check(run(patient=raw(value)))
+        assert_kept(run(patient=raw(value)))
     except WrongPatientError:
         assert "Patient" in str(value)
 
@@ -84,7 +84,7 @@ def test_no_json_raises(value: object) -> None:
 @given(st.lists(json_values, max_size=4))
 def test_no_bundle_of_json_raises_or_loses_a_good_reading(resources: list[object]) -> None:
     found = chart(*resources, observation(value=77, at=NOW - timedelta(minutes=1)))
-    check(found)
+    assert_kept(found)
     assert found.row.heart_rate == 77
     assert len(found.skipped) >= len(resources)
 
@@ -97,7 +97,7 @@ def test_no_damaged_resource_raises_or_is_lost(resource: Json) -> None:
         encounter=raw(resource),
         conditions=raw(resource),
     )
-    check(found)
+    assert_kept(found)
     used = {r.reference for r in found.readings} | {s.reference for s in found.skipped}
     assert "Observation/good" in used
     assert found.skipped or found.pregnant or len(found.readings) > 1
@@ -105,7 +105,7 @@ def test_no_damaged_resource_raises_or_is_lost(resource: Json) -> None:
 
 @given(damaged(st.just(bundle(observation(at=NOW), patient(), next_url="https://x.example"))))
 def test_no_damaged_bundle_raises(value: Json) -> None:
-    check(run(patient=raw(patient()), vitals=raw(value)))
+    assert_kept(run(patient=raw(patient()), vitals=raw(value)))
 
 
 @given(damaged(st.just(patient(meta={"tag": [{"code": "HTEST"}]}, deceasedBoolean=False))))
@@ -115,14 +115,14 @@ def test_no_damaged_patient_raises_anything_but_wrong_patient(value: Json) -> No
     except WrongPatientError:
         assert value["id"] != "p1"
     else:
-        check(found)
+        assert_kept(found)
 
 
 @given(st.binary(max_size=30), st.integers(0, 400))
 def test_no_bytes_raise(noise: bytes, place: int) -> None:
     text = raw(bundle(observation(at=NOW)))
-    check(run(vitals=noise))
-    check(run(vitals=text[:place] + noise + text[place + len(noise) :]))
+    assert_kept(run(vitals=noise))
+    assert_kept(run(vitals=text[:place] + noise + text[place + len(noise) :]))
 
 
 @pytest.mark.requirement("R22")
@@ -169,7 +169,7 @@ def test_neither_order_nor_key_of_extra_inputs_changes_anything(
     placed: list[tuple[str, Json]], shuffle: random.Random, data: st.DataObject
 ) -> None:
     found = asked_chart(placed)
-    check_all(found)
+    assert_read(found)
     shuffled = [(data.draw(st.sampled_from(KEYS)), resource) for _, resource in placed]
     shuffle.shuffle(shuffled)
     other = asked_chart(shuffled)

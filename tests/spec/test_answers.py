@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from cds_service.context import ProcessContext
 from hooks.vendors import Vendor
 from tests.support.card_cases import ADULT, CARD_UUID, an_assessment, an_extraction, the_card
-from tests.support.cards_check import check_card, check_for_vendor, check_response
+from tests.support.cards_check import assert_card, assert_for_vendor, assert_response
 from tests.support.jwts import PUBLIC
 from tests.support.service import new_context, running
 from tests.support.wire import SERVICES, SEVERITY, Wire, wired
@@ -63,8 +63,8 @@ def test_success_is_200_with_an_array_of_cards(wire: Wire, vendor: Vendor) -> No
 def test_every_card_on_the_wire_is_valid(wire: Wire, vendor: Vendor, language: str) -> None:
     for kind in CHARTS:
         sent = wire.send(wire.chart(kind), vendor=vendor, **{"Accept-Language": language})
-        (card,) = check_response(sent.content)
-        check_for_vendor(card, vendor)
+        (card,) = assert_response(sent.content)
+        assert_for_vendor(card, vendor)
         assert card["indicator"] == ("critical" if kind == "ill" else "info")
         assert card["source"]["url"] == PUBLIC
         (link,) = card["links"]
@@ -281,7 +281,7 @@ def test_the_checker_takes_what_is_right() -> None:
         changed("suggestions.0.actions.0.type", "update"),
     ]
     for card in right:
-        check_card(card)
+        assert_card(card)
 
 
 @pytest.mark.requirement("R35")
@@ -303,14 +303,14 @@ def test_the_checker_takes_what_is_right() -> None:
 def test_the_checker_refuses_a_card_that_is_wrong(path: str, value: object) -> None:
     card = changed(path, value)
     with pytest.raises((AssertionError, KeyError, TypeError, ValueError)):
-        check_card(card)
+        assert_card(card)
 
 
 @pytest.mark.requirement("R41")
 def test_the_checker_refuses_two_recommended_of_which_one_may_be_chosen() -> None:
     card = two("at-most-one", recommended=2)
     with pytest.raises(AssertionError, match="R41"):
-        check_card(card)
+        assert_card(card)
 
 
 @pytest.mark.requirement("R34")
@@ -329,12 +329,12 @@ def test_the_checker_refuses_two_recommended_of_which_one_may_be_chosen() -> Non
 )
 def test_the_checker_refuses_an_answer_that_is_wrong(answer: Any) -> None:
     with pytest.raises(AssertionError):
-        check_response(answer)
+        assert_response(answer)
 
 
 @pytest.mark.requirement("R39")
 def test_the_checker_refuses_one_uuid_for_two_cards() -> None:
     card, other = changed("uuid", CARD_UUID), changed("uuid", str(uuid.uuid4()))
-    check_response({"cards": [card, other]})
+    assert_response({"cards": [card, other]})
     with pytest.raises(AssertionError, match="R39"):
-        check_response({"cards": [card, card]})
+        assert_response({"cards": [card, card]})

@@ -24,10 +24,10 @@ from tests.support.card_cases import (
     some_facts,
 )
 from tests.support.cards_check import (
-    check_card,
-    check_for_vendor,
-    check_no_empty,
-    check_response,
+    assert_card,
+    assert_for_vendor,
+    assert_no_empty,
+    assert_response,
 )
 
 ALL = [(name, language) for name in CASES for language in ("en", "es")]
@@ -47,7 +47,7 @@ def card(name: str, language: str) -> dict[str, Any]:
 @pytest.mark.requirement("R34")
 @pytest.mark.parametrize(("name", "language"), ALL)
 def test_answer_is_an_object_with_cards(name: str, language: str) -> None:
-    cards = check_response(encode(cards_response(answer(name, language).cards)))
+    cards = assert_response(encode(cards_response(answer(name, language).cards)))
 
     assert (cards == []) == (name == "excluded")
 
@@ -55,7 +55,7 @@ def test_answer_is_an_object_with_cards(name: str, language: str) -> None:
 @pytest.mark.requirement("R2")
 @pytest.mark.parametrize(("name", "language"), SHOWN)
 def test_no_member_is_null_or_empty(name: str, language: str) -> None:
-    check_no_empty(card(name, language), "card")
+    assert_no_empty(card(name, language), "card")
 
 
 @pytest.mark.requirement("R35")
@@ -197,7 +197,7 @@ def test_topic_is_a_coding_of_our_code_system(name: str) -> None:
 )
 def test_the_checker_refuses_a_wrong_card(damage: dict[str, Any]) -> None:
     with pytest.raises((AssertionError, KeyError)):
-        check_card(card("acute", "en") | damage)
+        assert_card(card("acute", "en") | damage)
 
 
 VENDORS = [(name, vendor) for name in CASES if name != "excluded" for vendor in Vendor]
@@ -216,9 +216,9 @@ def body(name: str, vendor: Vendor) -> bytes:
 @pytest.mark.requirement("R47")
 @pytest.mark.parametrize(("name", "vendor"), VENDORS)
 def test_every_vendor_gets_a_valid_card(name: str, vendor: Vendor) -> None:
-    (shown,) = check_response(body(name, vendor))
+    (shown,) = assert_response(body(name, vendor))
 
-    check_for_vendor(shown, vendor)
+    assert_for_vendor(shown, vendor)
 
 
 @pytest.mark.requirement("R3")
@@ -255,7 +255,7 @@ def test_what_is_ours_is_an_object_under_a_globally_unique_key() -> None:
     for key, value in told.items():
         assert re.fullmatch(r"[a-z]+(\.[a-z-]+){2,}", key)
         assert isinstance(value, dict)
-        check_no_empty(value, key)
+        assert_no_empty(value, key)
 
 
 @pytest.mark.requirement("R48")

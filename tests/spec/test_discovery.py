@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from cds_service.settings import Settings
-from tests.support.cards_check import check_no_empty
+from tests.support.cards_check import assert_no_empty
 from tests.support.hook_requests import HOOKS, body, post
 from tests.support.service import Service, TestClock, new_context, running
 from tests.support.site import granted
@@ -68,7 +68,7 @@ def test_no_answer_has_an_empty_member(service: Service) -> None:
             if (member, value) == ("cards", []):
                 empty.add(name)
             else:
-                check_no_empty(value, f"{name}: {member}")
+                assert_no_empty(value, f"{name}: {member}")
     assert empty == {"problems", "discharge"}
     told = answers(service)["a card without readings"].json()["extension"]
     assert {"missing", "skipped"} <= set(told["org.cds-service.assessment"])

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.support.cards_check import check_no_empty, check_response
+from tests.support.cards_check import assert_no_empty, assert_response
 from tests.support.service import Service, new_context, release, running
 
 ORIGIN = "https://ehr.invalid"
@@ -24,7 +24,7 @@ def service(
         yield started
 
 
-def check_outcome(response: httpx.Response, status: int) -> dict[str, Any]:
+def assert_outcome(response: httpx.Response, status: int) -> dict[str, Any]:
     """R49: an error carries an OperationOutcome that a FHIR client can read."""
     assert response.status_code == status, response.text
     body: dict[str, Any] = response.json()
@@ -32,7 +32,7 @@ def check_outcome(response: httpx.Response, status: int) -> dict[str, Any]:
     (issue,) = body["issue"]
     assert issue["severity"] == "error"
     assert issue["diagnostics"]
-    check_no_empty(body, "")
+    assert_no_empty(body, "")
     return issue
 
 
@@ -55,7 +55,7 @@ def test_discovery_lists_the_services(service: Service) -> None:
         assert entry["title"]
         assert entry["description"]
         assert entry["version"].startswith("2.")
-    check_no_empty(response.json(), "")
+    assert_no_empty(response.json(), "")
 
 
 @pytest.mark.requirement("R13")
@@ -76,7 +76,7 @@ def test_prefetch_templates_use_only_context_tokens_and_safe_searches(service: S
 def test_a_call_is_answered_with_cards(service: Service) -> None:
     response = service.assess(service.request(service.vitals()))
     assert response.status_code == 200
-    check_response(response.json())
+    assert_response(response.json())
     assert len(response.json()["cards"]) == 1
 
 
@@ -108,7 +108,7 @@ def test_a_malformed_call_is_400_and_names_the_element(
     service: Service, change: dict[str, Any], element: str
 ) -> None:
     request = service.request(service.vitals()) | change
-    issue = check_outcome(service.assess(request), 400)
+    issue = assert_outcome(service.assess(request), 400)
     assert issue["expression"] == [element]
 
 
@@ -122,7 +122,7 @@ def test_an_authorization_without_a_server_is_400(service: Service) -> None:
         "subject": "cds",
     }
     response = service.assess(service.request(service.vitals(), fhirAuthorization=token))
-    check_outcome(response, 400)
+    assert_outcome(response, 400)
     assert "secret-token" not in response.text
 
 
@@ -140,24 +140,24 @@ def test_an_authorization_without_a_server_is_400(service: Service) -> None:
 def test_the_context_of_patient_view(
     service: Service, context: dict[str, str], element: str
 ) -> None:
-    issue = check_outcome(service.assess(service.request([], context=context)), 400)
+    issue = assert_outcome(service.assess(service.request([], context=context)), 400)
     assert issue["expression"] == [element]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'"x"', b"[" * 20_000])
 def test_what_is_not_a_json_object_is_400(service: Service, body: bytes) -> None:
-    check_outcome(service.http.post("/cds-services/disease-severity", content=body), 400)
+    assert_outcome(service.http.post("/cds-services/disease-severity", content=body), 400)
 
 
 @pytest.mark.requirement("R24")
 @pytest.mark.parametrize("path", ["/cds-services/nothing", "/cds-services/nothing/feedback"])
 def test_an_unknown_service_is_404(service: Service, path: str) -> None:
-    check_outcome(service.http.post(path, json=service.request([])), 404)
+    assert_outcome(service.http.post(path, json=service.request([])), 404)
 
 
 def test_a_wrong_method_is_405_with_an_outcome(service: Service) -> None:
     response = service.http.get("/cds-services/disease-severity")
-    check_outcome(response, 405)
+    assert_outcome(response, 405)
     assert response.headers["allow"] == "POST"
 
 
@@ -175,7 +175,7 @@ def test_required_data_that_cannot_be_had_is_412(service: Service, key: str, val
             "resourceType": "OperationOutcome",
             "issue": [{"severity": "error", "code": "forbidden"}],
         }
-    issue = check_outcome(service.assess(request), 412)
+    issue = assert_outcome(service.assess(request), 412)
     assert key in issue["diagnostics"]
 
 
@@ -183,7 +183,7 @@ def test_required_data_that_cannot_be_had_is_412(service: Service, key: str, val
 def test_no_prefetch_at_all_is_412(service: Service) -> None:
     request = service.request([])
     del request["prefetch"]
-    issue = check_outcome(service.assess(request), 412)
+    issue = assert_outcome(service.assess(request), 412)
     assert "patient" in issue["diagnostics"]
     assert "vitals" in issue["diagnostics"]
 
@@ -201,7 +201,7 @@ def test_nothing_on_record_is_an_info_card(service: Service, vitals: Any, reason
     request["prefetch"]["vitals"] = vitals
     response = service.assess(request)
     assert response.status_code == 200
-    check_response(response.json())
+    assert_response(response.json())
     (card,) = response.json()["cards"]
     assert card["indicator"] == "info"
     assert "heart rate" in card["summary"] + card["detail"]
@@ -250,7 +250,7 @@ def test_c12_the_same_call_gets_the_same_answer_and_another_body_409(service: Se
     first, again = service.assess(request), service.assess(request)
     assert first.content == again.content
     changed = service.request(service.vitals(heart_rate=90), hookInstance=request["hookInstance"])
-    issue = check_outcome(service.assess(changed), 409)
+    issue = assert_outcome(service.assess(changed), 409)
     assert issue["expression"] == ["hookInstance"]
 
 
@@ -322,7 +322,7 @@ def test_bad_feedback_is_400_and_names_the_element(
 ) -> None:
     body = {"feedback": [feedback("a"), feedback("b") | entry]}
     response = service.http.post("/cds-services/disease-severity/feedback", json=body)
-    assert check_outcome(response, 400)["expression"] == [element]
+    assert assert_outcome(response, 400)["expression"] == [element]
 
 
 @pytest.mark.requirement("R68")
@@ -385,7 +385,7 @@ def test_an_unexpected_fault_is_a_500_with_cors_and_no_detail(
         json=service.request(service.vitals()),
         headers={"Origin": ORIGIN},
     )
-    issue = check_outcome(response, 500)
+    issue = assert_outcome(response, 500)
     assert issue["code"] == "exception"
     assert "4711" not in response.text
     assert response.headers["access-control-allow-origin"] == ORIGIN
@@ -412,7 +412,7 @@ def test_outside_development_every_call_is_401_without_detail(
             closed.http.post("/cds-services/nothing", json={}),
         ]
         for response in calls:
-            issue = check_outcome(response, 401)
+            issue = assert_outcome(response, 401)
             assert issue["diagnostics"] == "Unauthorized."
         assert closed.http.get("/health/live").status_code == 200
 
@@ -423,13 +423,13 @@ def keys(folder: Path) -> str:
 
 def test_a_body_that_is_too_large_is_413(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cds_service.routes.dependencies.MAX_BODY", 1000)
-    check_outcome(service.http.post("/cds-services/disease-severity", content=b"x" * 1001), 413)
+    assert_outcome(service.http.post("/cds-services/disease-severity", content=b"x" * 1001), 413)
 
     def chunks() -> Iterator[bytes]:
         for _ in range(20):
             yield b"x" * 100
 
-    check_outcome(service.http.post("/cds-services/disease-severity", content=chunks()), 413)
+    assert_outcome(service.http.post("/cds-services/disease-severity", content=chunks()), 413)
 
 
 def test_c22_the_code_system_and_its_value_set_are_served(service: Service) -> None:

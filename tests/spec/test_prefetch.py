@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.builders import bundle, condition, operation_outcome
-from tests.support.hook_requests import body, post, refused
+from tests.support.hook_requests import assert_refused, body, post
 from tests.support.service import Service
 from tests.support.site import TOKEN, Site, granted
 
@@ -36,7 +36,7 @@ def test_what_came_in_place_of_required_data_is_told(
     if words is None:
         assert response.status_code == 200
     else:
-        refused(response, 412, "prefetch.vitals")
+        assert_refused(response, 412, "prefetch.vitals")
         assert f"`prefetch.vitals` {words}" in response.json()["issue"][0]["diagnostics"]
 
 
@@ -98,7 +98,7 @@ def test_a_discharge_reads_what_did_not_come(site: Site) -> None:
 @pytest.mark.requirement("R20")
 def test_a_412_names_everything_that_is_required_and_nothing_else(service: Service) -> None:
     response = service.assess(service.request([]) | {"prefetch": {}})
-    refused(response, 412, "prefetch.patient")
+    assert_refused(response, 412, "prefetch.patient")
     (issue,) = response.json()["issue"]
     assert re.findall(r"`prefetch\.(\w+)`", issue["diagnostics"]) == ["patient", "vitals"]
 

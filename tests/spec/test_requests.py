@@ -9,7 +9,7 @@ import pytest
 from cds_service.settings import Settings
 from fhir_mapping.client import FHIRAccess
 from fhir_mapping.errors import AccessFault, FHIRAccessError
-from tests.support.hook_requests import HOOKS, Json, body, post, refused
+from tests.support.hook_requests import HOOKS, Json, assert_refused, body, post
 from tests.support.service import Service
 from tests.support.site import TOKEN, Site, granted
 
@@ -24,7 +24,7 @@ def test_a_service_takes_a_json_body_by_post(service: Service, name: str) -> Non
     for method in ("GET", "PUT", "DELETE"):
         assert service.http.request(method, url, json=body(name)).status_code == 405
     for wrong in (b"", b"hook=patient-view", b"<hook/>", b'"x"', json.dumps([body(name)]).encode()):
-        refused(service.http.post(url, content=wrong), 400, None)
+        assert_refused(service.http.post(url, content=wrong), 400, None)
 
 
 @pytest.mark.requirement("R24")
@@ -48,14 +48,14 @@ def test_a_service_takes_a_json_body_by_post(service: Service, name: str) -> Non
 def test_every_service_checks_hook_instance_and_context(
     service: Service, name: str, change: Json, element: str
 ) -> None:
-    refused(post(service, name, body(name, **change)), 400, element)
+    assert_refused(post(service, name, body(name, **change)), 400, element)
 
 
 @pytest.mark.requirement("R24")
 def test_a_service_answers_its_own_hook_only(service: Service) -> None:
     for name, hook in HOOKS.items():
         for other in set(HOOKS.values()) - {hook}:
-            refused(post(service, name, body(name, hook=other)), 400, "hook")
+            assert_refused(post(service, name, body(name, hook=other)), 400, "hook")
 
 
 @pytest.mark.requirement("R25")
@@ -63,9 +63,9 @@ def test_a_service_answers_its_own_hook_only(service: Service) -> None:
 def test_access_to_no_server_is_refused_and_a_server_without_access_is_not(
     service: Service, name: str
 ) -> None:
-    refused(post(service, name, body(name, fhirAuthorization=granted())), 400, "fhirServer")
+    assert_refused(post(service, name, body(name, fhirAuthorization=granted())), 400, "fhirServer")
     for wrong in ("", "ehr.example/fhir", "ftp://ehr.example"):
-        refused(post(service, name, body(name, fhirServer=wrong)), 400, "fhirServer")
+        assert_refused(post(service, name, body(name, fhirServer=wrong)), 400, "fhirServer")
     alone = body(name, fhirServer="https://ehr.invalid/fhir")
     assert post(service, name, alone).status_code == 200
 
@@ -146,7 +146,7 @@ def test_access_that_cannot_be_read_is_400_and_names_the_member(
     access: Any = "Bearer x" if change is None else granted(**change)
     request = body(name, fhirServer=site.fhir.url, fhirAuthorization=access)
     response = post(site.service, name, request)
-    refused(response, 400, f"fhirAuthorization{member}")
+    assert_refused(response, 400, f"fhirAuthorization{member}")
     assert TOKEN not in response.text
     assert site.fhir.log == []
 
@@ -172,7 +172,7 @@ def test_the_context_of_every_hook(service: Service, name: str, change: Json, el
     request = body(name)
     context = request["context"] | change
     request["context"] = {key: value for key, value in context.items() if value is not ...}
-    refused(post(service, name, request), 400, element)
+    assert_refused(post(service, name, request), 400, element)
 
 
 @pytest.mark.requirement("R27")
@@ -195,7 +195,7 @@ def test_problems_come_in_a_bundle(service: Service, conditions: Any) -> None:
     del request["context"]["conditions"]
     if conditions is not ...:
         request["context"]["conditions"] = conditions
-    refused(post(service, "record-problem", request), 400, "context.conditions")
+    assert_refused(post(service, "record-problem", request), 400, "context.conditions")
 
 
 @pytest.mark.requirement("R27")
@@ -204,4 +204,4 @@ def test_a_discharge_is_of_an_encounter(service: Service) -> None:
         request = body("record-discharge")
         del request["context"]["encounterId"]
         request["context"] |= change
-        refused(post(service, "record-discharge", request), 400, "context.encounterId")
+        assert_refused(post(service, "record-discharge", request), 400, "context.encounterId")

@@ -17,7 +17,7 @@ from cds_service.security.clients import Right
 from cds_service.settings import load_settings
 from cds_service.storage.session import reading
 from cds_service.storage.tables import USED_TOKENS
-from tests.support.cards_check import check_response
+from tests.support.cards_check import assert_response
 from tests.support.commands import run
 from tests.support.jwts import (
     ENDPOINT,
@@ -81,7 +81,7 @@ def call(service: Service, sent: str | None, path: str | None = None) -> httpx.R
     return service.http.post(path, json=service.request(service.vitals()), headers=headers)
 
 
-def refused(response: httpx.Response) -> None:
+def assert_refused(response: httpx.Response) -> None:
     """R64: 401, and nothing that tells why."""
     assert response.status_code == 401, response.text
     assert response.headers["www-authenticate"] == "Bearer"
@@ -120,30 +120,32 @@ def test_every_call_needs_a_token_and_gets_through_with_one(service: Service) ->
         ("POST", "/cds-services/disease-severity/feedback", feedback),
     ]
     for method, path, body in calls:
-        refused(service.http.request(method, path, json=body))
+        assert_refused(service.http.request(method, path, json=body))
         for wrong in ("Bearer", "Basic eDp5", "x.y.z", f"Bearer {'x' * 300}"):
-            refused(service.http.request(method, path, json=body, headers={"Authorization": wrong}))
+            assert_refused(
+                service.http.request(method, path, json=body, headers={"Authorization": wrong})
+            )
         sent = token(service, aud=f"{root}{path.removeprefix('/cds-services')}")
         answer = service.http.request(method, path, json=body, headers=bearer(sent))
         assert answer.status_code == 200, answer.text
-    check_response(call(service, token(service)).json())
+    assert_response(call(service, token(service)).json())
 
 
 @pytest.mark.requirement("R58")
 def test_the_header_names_type_algorithm_and_key(service: Service, keys: KeyServer) -> None:
     assert call(service, token(service, headers={"jku": keys.url})).status_code == 200
     assert call(service, token(service, headers={"typ": "jwt"})).status_code == 200
-    refused(call(service, token(service, headers={"typ": "at+jwt"})))
-    refused(call(service, token(service, headers={"kid": "nobody's"})))
+    assert_refused(call(service, token(service, headers={"typ": "at+jwt"})))
+    assert_refused(call(service, token(service, headers={"kid": "nobody's"})))
     unnamed = put_together({"typ": "JWT", "alg": "ES384"}, claims(service.clock()), b"x" * 96)
-    refused(call(service, unnamed))
+    assert_refused(call(service, unnamed))
 
 
 @pytest.mark.requirement("R59")
 @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "iat", "jti"])
 def test_the_payload_has_every_claim(service: Service, claim: str) -> None:
     assert call(service, token(service)).status_code == 200
-    refused(call(service, token(service, **{claim: None})))
+    assert_refused(call(service, token(service, **{claim: None})))
 
 
 @pytest.mark.requirement("R59")
@@ -154,8 +156,8 @@ def test_a_token_of_epic_is_accepted(service: Service) -> None:
     audience = "cds typed by the site"
     assert call(service, token(service, EPIC, **sent, aud=audience)).status_code == 200
     assert call(service, token(service, EPIC, **sent, aud=[audience])).status_code == 200
-    refused(call(service, token(service, EPIC, **sent | {"sub": "other"}, aud=audience)))
-    refused(call(service, token(service, aud=audience)))
+    assert_refused(call(service, token(service, EPIC, **sent | {"sub": "other"}, aud=audience)))
+    assert_refused(call(service, token(service, aud=audience)))
 
 
 @pytest.mark.requirement("R60")
@@ -164,27 +166,27 @@ def test_none_and_hmac_are_never_accepted(service: Service) -> None:
     assert call(service, token(service)).status_code == 200
     for algorithm in ("none", "None", "HS256", "HS384", "HS512"):
         header = {"typ": "JWT", "alg": algorithm, "kid": KEY.kid}
-        refused(call(service, put_together(header, claims(now), b"")))
-        refused(call(service, put_together(header, claims(now), b"x" * 32)))
+        assert_refused(call(service, put_together(header, claims(now), b"")))
+        assert_refused(call(service, put_together(header, claims(now), b"x" * 32)))
     # Neither is a genuine signature with a curve the header does not tell the truth of.
     _, payload, signature = token(service).split(".")
     header = {"typ": "JWT", "alg": "ES256", "kid": KEY.kid}
     lying = put_together(header, {}, b"").split(".")[0]
-    refused(call(service, f"{lying}.{payload}.{signature}"))
+    assert_refused(call(service, f"{lying}.{payload}.{signature}"))
 
 
 @pytest.mark.requirement("R61")
 def test_an_address_of_keys_that_is_not_listed_is_never_fetched(service: Service) -> None:
     with key_server(KEY) as other:
-        refused(call(service, token(service, headers={"jku": other.url})))
-        refused(call(service, token(service, iss=other.url, headers={"jku": other.url})))
+        assert_refused(call(service, token(service, headers={"jku": other.url})))
+        assert_refused(call(service, token(service, iss=other.url, headers={"jku": other.url})))
         assert other.asked == []
 
 
 @pytest.mark.requirement("R61")
 @pytest.mark.parametrize("issuer", ["https://other.example", ISSUER + "/", ISSUER.upper()])
 def test_another_issuer_is_refused(service: Service, issuer: str) -> None:
-    refused(call(service, token(service, iss=issuer)))
+    assert_refused(call(service, token(service, iss=issuer)))
 
 
 @pytest.mark.requirement("R62")
@@ -203,7 +205,7 @@ def test_keys_are_fetched_only_for_a_token_that_is_right_otherwise(
             {"nbf": at + 60},
             {"tenant": "t2"},
         ):
-            refused(call(service, token(service, **{"tenant": "t1"} | wrong)))
+            assert_refused(call(service, token(service, **{"tenant": "t1"} | wrong)))
         assert server.asked == []
         assert call(service, token(service, tenant="t1")).status_code == 200
         assert server.asked == ["/jwks.json"]
@@ -213,10 +215,10 @@ def test_keys_are_fetched_only_for_a_token_that_is_right_otherwise(
 def test_a_token_is_accepted_once_and_only_a_right_one_is_remembered(service: Service) -> None:
     sent = token(service, jti="once")
     forged = sign(ec_key(kid=KEY.kid), claims(service.clock(), jti="once"))
-    refused(call(service, forged))
+    assert_refused(call(service, forged))
     assert call(service, sent).status_code == 200
-    refused(call(service, sent))
-    refused(call(service, token(service, jti="once")))
+    assert_refused(call(service, sent))
+    assert_refused(call(service, token(service, jti="once")))
     assert "once" not in stored_tokens(service.context)
 
 
@@ -277,7 +279,7 @@ def test_a_browser_sees_the_401(service: Service) -> None:
     response = service.http.post(
         "/cds-services/disease-severity", json={}, headers={"Origin": ORIGIN}
     )
-    refused(response)
+    assert_refused(response)
     assert response.headers["access-control-allow-origin"] == ORIGIN
     preflight = service.http.options(
         "/cds-services/disease-severity",
@@ -296,16 +298,16 @@ def test_clocks_may_differ_a_little(service: Service) -> None:
     for changes in ({"iat": at + 0.5}, {"nbf": at + 20}, {"iat": at - 300, "exp": at - 20}):
         assert call(service, token(service, **changes)).status_code == 200
     for changes in ({"iat": at + 40}, {"nbf": at + 40}, {"iat": at - 300, "exp": at - 40}):
-        refused(call(service, token(service, **changes)))
+        assert_refused(call(service, token(service, **changes)))
 
 
 @pytest.mark.requirement("R66")
 def test_aud_is_the_public_url_of_what_is_called(service: Service) -> None:
     internal = str(service.http.base_url).rstrip("/") + "/cds-services/disease-severity"
-    refused(call(service, token(service, aud=internal)))
-    refused(call(service, token(service, aud=ENDPOINT.replace("disease-severity", "x"))))
-    refused(call(service, token(service, aud=f"{PUBLIC}/cds-services")))
-    refused(call(service, token(service, aud=f"{ENDPOINT}/feedback")))
+    assert_refused(call(service, token(service, aud=internal)))
+    assert_refused(call(service, token(service, aud=ENDPOINT.replace("disease-severity", "x"))))
+    assert_refused(call(service, token(service, aud=f"{PUBLIC}/cds-services")))
+    assert_refused(call(service, token(service, aud=f"{ENDPOINT}/feedback")))
     assert call(service, token(service, aud=ENDPOINT + "/")).status_code == 200
     assert call(service, token(service, aud=["x", ENDPOINT])).status_code == 200
 
@@ -326,7 +328,7 @@ def test_a_public_url_with_a_path_is_part_of_the_audience(
     release(context, "1", *small_model)
     with running(context, context.clock) as service:
         add_client(context, issuer=ISSUER, jwks=jwks(KEY), sandbox=True)
-        refused(call(service, token(service)))
+        assert_refused(call(service, token(service)))
         behind = ENDPOINT.replace(PUBLIC, f"{PUBLIC}/behind")
         assert call(service, token(service, aud=behind)).status_code == 200
 
@@ -334,16 +336,20 @@ def test_a_public_url_with_a_path_is_part_of_the_audience(
 def test_a_bearer_secret_opens_fhir_alone(service: Service) -> None:
     secret = add_client(service.context, "gateway", rights=[Right.CONDITIONS])
     assert secret is not None
-    refused(call(service, secret))
+    assert_refused(call(service, secret))
     content = {"resourceType": "Condition"}
     posted = service.http.post("/fhir/Condition", json=content, headers=bearer(secret))
     assert posted.status_code not in (401, 403)
-    refused(service.http.post("/fhir/Condition", json=content, headers=bearer(secret[:-1] + "_")))
-    refused(service.http.post("/fhir/Condition", json=content))
+    assert_refused(
+        service.http.post("/fhir/Condition", json=content, headers=bearer(secret[:-1] + "_"))
+    )
+    assert_refused(service.http.post("/fhir/Condition", json=content))
     for audience in (f"{PUBLIC}/fhir/Condition", f"{PUBLIC}/fhir"):
         sent = bearer(token(service, aud=audience))
         assert service.http.post("/fhir/Condition", json=content, headers=sent).status_code != 401
-    refused(service.http.post("/fhir/Condition", json=content, headers=bearer(token(service))))
+    assert_refused(
+        service.http.post("/fhir/Condition", json=content, headers=bearer(token(service)))
+    )
 
 
 def test_a_secret_without_the_right_is_403(service: Service) -> None:

@@ -33,7 +33,7 @@ _MEMBERS = {
 }
 
 
-def check_response(body: bytes | Mapping[str, Any]) -> list[dict[str, Any]]:
+def assert_response(body: bytes | Mapping[str, Any]) -> list[dict[str, Any]]:
     """Assert that a 200 body is a valid answer; returns its cards."""
     answer = json.loads(body) if isinstance(body, bytes) else body
     assert isinstance(answer, dict), "R34: the answer is an object"
@@ -41,15 +41,15 @@ def check_response(body: bytes | Mapping[str, Any]) -> list[dict[str, Any]]:
     assert set(answer) <= {"cards", "systemActions", "extension"}
     assert "systemActions" not in answer, "R48: no system actions unless agreed beforehand"
     for card in answer["cards"]:
-        check_card(card)
+        assert_card(card)
     uuids = [card["uuid"] for card in answer["cards"] if "uuid" in card]
     assert len(uuids) == len(set(uuids)), "R39: card uuids are unique"
     return list(answer["cards"])
 
 
-def check_card(card: Mapping[str, Any]) -> None:
+def assert_card(card: Mapping[str, Any]) -> None:
     """Assert R2 and R35 to R47 on one card."""
-    check_no_empty(card, "card")
+    assert_no_empty(card, "card")
     _only_known(card, "card")
     summary = card["summary"]
     assert isinstance(summary, str), "R35"
@@ -79,8 +79,8 @@ def check_card(card: Mapping[str, Any]) -> None:
         _check_link(link)
 
 
-def check_for_vendor(card: Mapping[str, Any], vendor: Vendor) -> None:
-    """Assert what the clients of a vendor need of a card beside `check_card`."""
+def assert_for_vendor(card: Mapping[str, Any], vendor: Vendor) -> None:
+    """Assert what the clients of a vendor need of a card beside `assert_card`."""
     if vendor is Vendor.EPIC:
         topic = card["source"]["topic"]["code"]
         assert re.fullmatch(r"[A-Za-z0-9]{1,100}", topic), "Epic: an alphanumeric topic"
@@ -108,16 +108,16 @@ def check_for_vendor(card: Mapping[str, Any], vendor: Vendor) -> None:
                 assert len(action["resource"]["category"]) == 1, "one category a Condition"
 
 
-def check_no_empty(value: object, path: str) -> None:
+def assert_no_empty(value: object, path: str) -> None:
     """R2: no member is `null`, an empty string, an empty array or an empty object."""
     assert value is not None, f"R2: {path} is null"
     assert value not in ("", [], {}), f"R2: {path} is empty"
     if isinstance(value, Mapping):
         for name, member in value.items():
-            check_no_empty(member, f"{path}.{name}")
+            assert_no_empty(member, f"{path}.{name}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            check_no_empty(item, f"{path}[{index}]")
+            assert_no_empty(item, f"{path}[{index}]")
 
 
 def _check_source(source: Mapping[str, Any]) -> None:

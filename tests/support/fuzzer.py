@@ -30,7 +30,7 @@ from tests.support.builders import (
     observation,
     patient,
 )
-from tests.support.cards_check import check_response
+from tests.support.cards_check import assert_response
 
 NOW = "2026-03-01T11:50:00+05:45"
 DELIBERATE = {503, 504}
@@ -308,7 +308,7 @@ def _check(path: str, response: httpx.Response, report: Report) -> None:
         report.faults.append(f"{path}: {status}")
     try:
         if status == 200 and path.endswith(("/disease-severity", "-problem", "-discharge")):
-            report.cards += bool(check_response(response.content))
+            report.cards += bool(assert_response(response.content))
         elif status >= 400:
             assert response.json()["resourceType"] == "OperationOutcome", "no OperationOutcome"
     except (AssertionError, KeyError, TypeError, ValueError) as fault:

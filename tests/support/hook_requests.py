@@ -34,7 +34,7 @@ def post(running: Service, service: str, content: object) -> httpx.Response:
     return running.http.post(f"/cds-services/{service}", json=content)
 
 
-def refused(response: httpx.Response, status: int, element: str | None) -> None:
+def assert_refused(response: httpx.Response, status: int, element: str | None) -> None:
     """The status, and an OperationOutcome that names the element."""
     assert response.status_code == status, response.text
     (issue,) = response.json()["issue"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.builders import encounter
-from tests.support.cards_check import check_response
+from tests.support.cards_check import assert_response
 from tests.support.fhir_server import FHIRServer, fhir_server
 from tests.support.service import Service, new_context, release, running
 
@@ -65,7 +65,7 @@ class Site:
 
 def said(answer: dict[str, Any]) -> dict[str, Any]:
     """The card without what is new in every answer."""
-    check_response(answer)
+    assert_response(answer)
     (card,) = answer["cards"]
     return {name: card[name] for name in ("summary", "indicator", "detail", "source")}
 

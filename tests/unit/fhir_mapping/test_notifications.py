@@ -104,8 +104,10 @@ def test_without_a_server_nothing_can_be_read() -> None:
 @given(json_values, json_values)
 @settings(max_examples=200, deadline=None)
 def test_whatever_comes_is_read_or_not_and_never_raises(one: Any, other: Any) -> None:
-    read_notice({"entry": [{"resource": one}, other]})
-    read_notice({"entry": [{"resource": status("heartbeat", notificationEvent=one)}, other]})
+    beat = read_notice({"entry": [{"resource": status("heartbeat", notificationEvent=one)}, other]})
+    assert beat is not None
+    assert beat.kind is NoticeKind.HEARTBEAT
     parameters = {"resourceType": "Parameters", "parameter": one}
-    read_notice({"entry": [{"resource": parameters}, other]})
-    read_notice({"entry": one})
+    for entries in ([{"resource": one}, other], [{"resource": parameters}, other], one):
+        notice = read_notice({"entry": entries})
+        assert notice is None or notice.kind in NoticeKind

@@ -7,7 +7,7 @@ from hooks.discovery import discovery_document
 from hooks.prefetch import ExtraInput
 from hooks.wording import LANGUAGES, Language
 from tests.support.card_cases import some_facts
-from tests.support.cards_check import check_no_empty
+from tests.support.cards_check import assert_no_empty
 
 
 @pytest.mark.requirement("R6")
@@ -20,7 +20,7 @@ def test_offers_its_services_also_without_a_model(language: str) -> None:
     for facts in (None, some_facts()):
         document = discovery_document(facts, language)
 
-        check_no_empty(document, "discovery")
+        assert_no_empty(document, "discovery")
         services = {service["id"]: service for service in document["services"]}
         assert {i: s["hook"] for i, s in services.items()} == {
             "disease-severity": "patient-view",

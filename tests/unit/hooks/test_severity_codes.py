@@ -11,7 +11,7 @@ from hooks.severity_codes import (
     severity_value_set,
 )
 from model.severity import SEVERITIES, Severity
-from tests.support.cards_check import check_no_empty
+from tests.support.cards_check import assert_no_empty
 
 URL = "https://cds.example.org/"
 
@@ -20,7 +20,7 @@ def test_c22_code_system_is_valid_and_complete() -> None:
     resource = severity_code_system(URL)
 
     CodeSystem.model_validate(resource)
-    check_no_empty(resource, "CodeSystem")
+    assert_no_empty(resource, "CodeSystem")
     assert resource["url"] == "https://cds.example.org/fhir/CodeSystem/severity-category"
     assert resource["version"]
     assert [concept["code"] for concept in resource["concept"]] == [s.value for s in SEVERITIES]

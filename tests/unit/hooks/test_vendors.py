@@ -24,7 +24,7 @@ from tests.support.card_cases import (
     decide,
     some_facts,
 )
-from tests.support.cards_check import check_for_vendor, check_response
+from tests.support.cards_check import assert_for_vendor, assert_response
 
 SHOWN = [name for name in CASES if name != "excluded"]
 LONGEST_LINE = 125
@@ -49,10 +49,10 @@ def card(name: str, vendor: str, language: str = "en", **changes: Any) -> dict[s
 def test_every_card_of_every_vendor_is_valid(vendor: Vendor, name: str, language: str) -> None:
     decision = answer(name, vendor, language)
 
-    cards = check_response(encode(cards_response(decision.cards)))
+    cards = assert_response(encode(cards_response(decision.cards)))
     assert len(cards) == (name != "excluded")
     for one in cards:
-        check_for_vendor(one, vendor)
+        assert_for_vendor(one, vendor)
         assert decision.card_uuid == CARD_UUID
         assert decision.suggestion_uuid == (SUGGESTION_UUID if "suggestions" in one else None)
 

@@ -156,7 +156,7 @@ def test_the_key_must_fit_the_algorithm(signed_as: str, jwk: dict[str, Any]) -> 
 
 def test_what_a_key_may_do_can_be_stated_or_not() -> None:
     for jwk in (KEY.public(), KEY.public(alg=None, use=None), KEY.public(key_ops=["verify"])):
-        Desk(client(jwks={"keys": [jwk]})).take(token())
+        assert Desk(client(jwks={"keys": [jwk]})).take(token()).name == "ehr"
 
 
 def test_an_rsa_key_of_1024_bits_is_refused() -> None:
