@@ -19,7 +19,13 @@ from cds_service.security.people import Person
 from cds_service.security.permissions import Permission
 from cds_service.services.reviewing import UNDETERMINED, Answer
 from cds_service.services.triage import LONGEST_COMMENT, Case, TriageService
-from cds_service.services.triage_form import CELSIUS, Problem, read_form, typed
+from cds_service.services.triage_form import (
+    CELSIUS,
+    Problem,
+    another_person,
+    read_form,
+    typed,
+)
 from cds_service.web import triage_en, triage_es
 from cds_service.web.pages import page, prefix_of
 from cds_service.web.triage_page import shown_fields, shown_problems
@@ -71,16 +77,20 @@ def assess(
         return _to(context, "/triage/policy")
     number = read_case_number(fields.get("number", "")) or service.new_number()
     read = read_form(fields, context.clock())
-    sent = fields.get("sent", "")
-    if read.entered is None:
+    sent, given, problems = fields.get("sent", ""), typed(fields), read.problems
+    is_again = fields.get("is_again") == "1"
+    if read.entered is not None and service.is_another_person(number, read.entered):
+        asked = another_person(given)
+        is_again, problems = True, () if asked is None else (asked,)
+    if read.entered is None or problems:
         return _form(
             request,
             context,
             words,
             number=number,
-            is_again=fields.get("is_again") == "1",
-            given=typed(fields),
-            problems=read.problems,
+            is_again=is_again,
+            given=given,
+            problems=problems,
             sent=sent if _UUID.fullmatch(sent) else None,
         )
     found = service.assess(

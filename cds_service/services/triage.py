@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
@@ -24,6 +24,7 @@ from cds_service.storage.consent_store import ConsentStore
 from cds_service.storage.review_store import ReviewStore, standing
 from cds_service.storage.session import reading
 from fhir_mapping.entered import Entered, entered_resources
+from fhir_mapping.patient import age_at
 from hooks.contexts import PatientViewContext
 from hooks.disease_severity import SERVICE_ID
 from hooks.findings import Findings
@@ -32,6 +33,8 @@ from hooks.wording import Language
 
 POLICY: Final = "triage"
 LONGEST_COMMENT: Final = 2_000
+_AGE_APART: Final = 2
+"""Years: an age in whole years and one from a birth date are less apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,26 @@ class TriageService:
             number = new_case_number()
             if not self._rows(number):
                 return number
+
+    def is_another_person(self, number: str, entered: Entered) -> bool:
+        """Whether what was entered cannot be of the person a case is of so far (C3): another sex,
+        or an age more than a year away."""
+        rows, client = self._rows(number), self._context.directory.triage
+        if not rows:
+            return False
+        with reading(self._context.engine) as connection:
+            row = AssessmentStore(connection).get(rows[0]["id"], client.name)
+        features: Mapping[str, Any] = (None if row is None else row["features"]) or {}
+        sexes = {features.get("sex"), entered.sex} - {None, "unknown"}
+        age, before = self._age(entered), features.get("age")
+        is_older = age is not None and before is not None and abs(age - before) >= _AGE_APART
+        return len(sexes) > 1 or is_older
+
+    def _age(self, entered: Entered) -> float | None:
+        if entered.birth_date is None:
+            return entered.age
+        today = self._context.clock().astimezone(UTC).date()
+        return age_at(min(entered.birth_date, today), today)
 
     def assess(
         self, entered: Entered, *, number: str, sent: str, person: Person, language: Language

@@ -89,6 +89,14 @@ class ReadForm:
     """In the order of the page; at most one a field."""
 
 
+def another_person(given: Mapping[str, str]) -> Problem | None:
+    """The question whether readings of this age and sex are of the person the case is of so far;
+    `None` where it was answered. `given` is what was `typed`."""
+    field = "birth_date" if "birth_date" in given else "age"
+    answered = given.get(AGAIN + field) == given.get(field)
+    return None if answered else Problem(field, "another_person", {})
+
+
 def typed(fields: Mapping[str, str]) -> dict[str, str]:
     """What was typed into the fields that are read, trimmed; empty ones are left out."""
     given = {name: fields.get(name, "").strip()[:LONGEST] for name in FIELDS}

@@ -10,6 +10,7 @@ ENGLISH: dict[str, str] = {
     "case.hint": "Write it on the patient’s paper: the case is found again by it, and by nothing "
     "else.",
     "case.again": "The same case, measured again.",
+    "case.next": "Another patient: begin a new case",
     "held.before": "The answer will not be shown: {reason}. What you enter is kept all the same.",
     "held": "The assessment is kept, and what the model estimates is not shown: {reason}.",
     "held.rules": "What follows comes from rules and reference ranges alone.",
@@ -60,6 +61,8 @@ ENGLISH: dict[str, str] = {
     "wrong.both": "Enter both pressures, or neither.",
     "wrong.not_higher": "The systolic pressure must be higher than the diastolic. Measure again.",
     "wrong.no_readings": "Enter at least one reading.",
+    "wrong.another_person": "This case was of another age or sex so far. For another patient begin "
+    "a new case; if it is the same person, say so below.",
     "again": "I have measured again: it is right",
     "again.age": "I have checked: it is right",
     # The result.

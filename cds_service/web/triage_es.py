@@ -7,6 +7,7 @@ SPANISH: dict[str, str] = {
     "case.hint": "Anótelo en el papel del paciente: el caso se vuelve a encontrar con él y con "
     "nada más.",
     "case.again": "El mismo caso, medido otra vez.",
+    "case.next": "Otro paciente: empezar un caso nuevo",
     "held.before": "La respuesta no se mostrará: {reason}. Lo que introduzca se guarda igualmente.",
     "held": "La evaluación se ha guardado y lo que estima el modelo no se muestra: {reason}.",
     "held.rules": "Lo que sigue procede solo de reglas e intervalos de referencia.",
@@ -57,6 +58,8 @@ SPANISH: dict[str, str] = {
     "wrong.both": "Introduzca las dos presiones o ninguna.",
     "wrong.not_higher": "La presión sistólica debe ser mayor que la diastólica. Vuelva a medir.",
     "wrong.no_readings": "Introduzca al menos una lectura.",
+    "wrong.another_person": "Hasta ahora este caso era de otra edad o de otro sexo. Si es otro "
+    "paciente, empiece un caso nuevo; si es la misma persona, dígalo abajo.",
     "again": "He vuelto a medir: es correcto",
     "again.age": "Lo he comprobado: es correcto",
     # The result.

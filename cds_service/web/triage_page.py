@@ -8,6 +8,10 @@ from cds_service.services.triage_form import AGAIN, FAHRENHEIT, NUMBER, NumberFi
 from cds_service.web.words import Words
 
 
+ASKED = ("extreme", "another_person")
+"""Kinds of problems that somebody can answer with a box."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShownField:
     """A field of the form."""
@@ -67,7 +71,7 @@ def _field(
         label=label(name, words),
         value=typed.get(name, ""),
         error=None if problem is None else _text(problem, words),
-        asks=(problem is not None and problem.kind == "extreme") or again is not None,
+        asks=(problem is not None and problem.kind in ASKED) or again is not None,
         confirmed=again is not None and again == typed.get(name),
         data={} if number is None else _limits(number),
         unit="" if number is None else words.say(f"unit.{number.units[0]}"),

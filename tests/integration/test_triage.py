@@ -233,6 +233,50 @@ def test_a_case_is_measured_again_under_its_number(here: Service) -> None:
     assert None not in keys
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"sex": "male"},
+        {"age": "31"},
+        {"age": None, "birth_date": "1990-02-01"},
+        {"age": "31", "again-age": "68"},
+    ],
+    ids=["sex", "age", "birth date", "an answer to another age"],
+)
+def test_another_person_is_not_entered_under_the_number_of_a_case(
+    here: Service, other: dict[str, str | None]
+) -> None:
+    """The form stays open below a result: whoever comes next must not become the same case (C3)."""
+    ana = clinician(here)
+    number = ana.open()["number"]
+    assert ana.send(number=number).status_code == 303
+    before = len(rows(here.context, ASSESSMENTS))
+    refused = ana.send(number=number, **other)
+    assert refused.status_code == 422
+    assert "This case was of another age or sex so far" in refused.text
+    assert "The same case, measured again." in refused.text
+    assert len(rows(here.context, ASSESSMENTS)) == before
+    # What was mistyped can be put right.
+    field = "birth_date" if "birth_date" in other else "age"
+    again = {f"again-{field}": other.get(field, ILL["age"])}
+    assert ana.send(number=number, **other | again).status_code == 303
+    assert len(rows(here.context, ASSESSMENTS)) == before + 1
+
+
+@pytest.mark.parametrize(
+    "same",
+    [{"sex": "unknown"}, {"age": "69"}, {"age": None, "birth_date": "1957-04-02"}],
+    ids=["not known", "a birthday", "a birth date"],
+)
+def test_what_may_be_the_same_person_is_not_asked_about(
+    here: Service, same: dict[str, str | None]
+) -> None:
+    ana = clinician(here)
+    number = ana.open()["number"]
+    assert ana.send(number=number).status_code == 303
+    assert ana.send(number=number, **same).status_code == 303
+
+
 def test_a_case_is_found_by_its_number_and_by_nothing_else(here: Service) -> None:
     ana = clinician(here)
     address, _ = ana.assessed()

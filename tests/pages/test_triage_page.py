@@ -165,6 +165,30 @@ def test_what_only_the_server_notices_is_listed_and_leads_to_its_field(
     expect(page.locator("#result-title")).to_be_focused()
 
 
+def test_the_form_below_a_result_is_for_the_same_patient(desk: Walk, axe: Axe) -> None:
+    page = desk.open("/triage?lang=en")
+    fill(page, heart_rate="230")
+    assert not page.locator("#case-next").is_visible()
+    page.locator("#again-heart_rate").check()
+    page.get_by_role("button", name="Assess", exact=True).click()
+    expect(page.locator("#result-title")).to_be_focused()
+    number = page.locator(".case-number strong").first.inner_text()
+    assert page.locator("#case-hint").inner_text() == "The same case, measured again."
+    # A value is measured twice for each assessment.
+    assert not page.locator("#again-heart_rate").is_checked()
+    page.locator("#again-heart_rate").check()
+    page.locator("#age").fill("31")
+    page.get_by_role("button", name="Assess", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("another age or sex")
+    assert axe(page) == []
+    page.emulate_media(media="print")
+    assert page.locator("#errors").is_visible()
+    page.emulate_media(media="screen")
+    page.get_by_role("link", name="Another patient: begin a new case").click()
+    assert page.locator("#age").input_value() == ""
+    assert page.locator(".case-number strong").inner_text() != number
+
+
 def test_without_script_the_form_and_its_result_are_pages(
     browser: Browser, served: Service
 ) -> None:

@@ -133,6 +133,11 @@
     heading.replaceWith(title);
     document.getElementById("errors")?.remove();
     form.elements.sent.value = assessed.dataset.next;
+    // The form is still that of this case: whoever comes next gets a number of their own.
+    form.elements.is_again.value = "1";
+    document.getElementById("case-hint").textContent = say.again;
+    document.getElementById("case-next").hidden = false;
+    for (const box of form.querySelectorAll("[name^=again-]")) box.checked = false;
     result.replaceChildren(document.adoptNode(assessed));
     for (const button of result.querySelectorAll("[data-print]")) offerPrint(button);
     // On paper only the result is left.
@@ -147,6 +152,7 @@
   }
 
   function redo(page) {
+    document.getElementById("content").classList.remove("answered");
     document.getElementById("content").replaceChildren(...page.getElementById("content").children);
     const again = document.createElement("script");
     again.src = document.querySelector("script[src*='triage.js']").src;
