@@ -10,6 +10,7 @@ from sqlalchemy import (
     Subquery,
     Table,
     and_,
+    func,
     insert,
     literal,
     select,
@@ -118,6 +119,37 @@ class ExportStore:
         )
         if state is not None:
             query = query.where(parts.state == state)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def standing(self) -> list[dict[str, Any]]:
+        """By `target`, `dataset` and `state`: `files`, `rows`, the first and last day (`first`,
+        `last`) and when the newest changed (`at`)."""
+        parts = EXPORT_PARTS.c
+        keys = (parts.target, parts.dataset, parts.state)
+        query = (
+            select(
+                *keys,
+                func.count().label("files"),
+                func.sum(parts.rows).label("rows"),
+                func.min(parts.day).label("first"),
+                func.max(parts.day).label("last"),
+                func.max(parts.at).label("at"),
+            )
+            .group_by(*keys)
+            .order_by(*keys)
+        )
+        rows = self._connection.execute(query)
+        return [dict(row._mapping) | {"rows": int(row.rows)} for row in rows]
+
+    def newest(self, *, limit: int, offset: int) -> list[dict[str, Any]]:
+        """Some parts of all targets, the newest first."""
+        parts = EXPORT_PARTS.c
+        query = (
+            select(EXPORT_PARTS)
+            .order_by(parts.at.desc(), parts.name, parts.id)
+            .limit(limit)
+            .offset(offset)
+        )
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
     def written(self, part_id: str, *, rows: int, sha256: str, at: datetime) -> bool:

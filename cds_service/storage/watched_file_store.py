@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from cds_service.storage.tables import WATCHED_FILES
 
@@ -29,6 +29,23 @@ class WatchedFileStore:
     def all(self) -> list[dict[str, Any]]:
         """Every file, oldest first."""
         query = select(WATCHED_FILES).order_by(WATCHED_FILES.c.seen_at, WATCHED_FILES.c.id)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def counts(self) -> dict[str, int]:
+        """How many files there are of each state."""
+        query = select(WATCHED_FILES.c.state, func.count().label("n")).group_by(
+            WATCHED_FILES.c.state
+        )
+        return {row.state: row.n for row in self._connection.execute(query)}
+
+    def newest(self, *, limit: int, offset: int) -> list[dict[str, Any]]:
+        """Some files, the newest first."""
+        query = (
+            select(WATCHED_FILES)
+            .order_by(WATCHED_FILES.c.seen_at.desc(), WATCHED_FILES.c.id)
+            .limit(limit)
+            .offset(offset)
+        )
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
     def with_content(self, sha256: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from cds_service.security.permissions import Role
 from cds_service.storage.client_store import ClientStore
+from tests.integration.test_admin_exports import add_file, add_part
 from tests.support.browsing import WIDTHS, Axe, assert_sound, first_paint, walking
 from tests.support.dashboard import EVIL, add_alert
 from tests.support.people import serving_closed
@@ -86,5 +87,24 @@ def test_a_client_is_paused_and_resumed_and_the_audit_trail_says_so(
         page.locator("form.search button").click()
         expect(page.locator("tbody tr")).to_have_count(2)
         expect(page.locator("tbody")).to_contain_text("reason: Units of ward 3.")
+        assert_sound(walk, language, axe)
+        assert "evil" not in page.title()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_exports_and_watched_history_are_listed(
+    browser: Browser, served: Service, axe: Axe, width: int, language: str
+) -> None:
+    for number in range(3):
+        add_part(served.context, number, target=f"s3://bucket/{language}/{width}")
+    add_part(served.context, 9, name=f"{EVIL}{language}{width}", target=EVIL)
+    add_file(served.context, 1, name=EVIL, state="set_aside", report={"why": "not_readable"})
+    with walking(browser, served, width=width, language=language, roles=ROLES) as walk:
+        page = walk.open("/admin/exports")
+        assert_sound(walk, language, axe)
+        page.locator(".tabs a").nth(1).click()
+        expect(page.locator(".tabs a").nth(1)).to_have_attribute("aria-current", "true")
+        expect(page.locator(".row.warning").first).to_contain_text("<script>")
         assert_sound(walk, language, axe)
         assert "evil" not in page.title()

@@ -16,6 +16,8 @@ PAGES = (
     "/admin/alerts",
     "/admin/clients",
     "/admin/audit",
+    "/admin/exports",
+    "/admin/exports/history",
 )
 """What is opened without a form."""
 _BROWSER = {"Accept": "text/html"}

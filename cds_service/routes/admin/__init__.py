@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from cds_service.routes.admin import alerts, audit, clients, inputs, overview, quality
+from cds_service.routes.admin import alerts, audit, clients, exports, inputs, overview, quality
 
 ROUTERS: tuple[APIRouter, ...] = (
     overview.router,
@@ -11,5 +11,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     alerts.router,
     clients.router,
     audit.router,
+    exports.router,
 )
 """Of every page, in the order of the navigation."""
