@@ -1,14 +1,11 @@
 """No patient value, token or query in any log line or error: a marked patient goes everywhere."""
 
-import gzip
 import importlib
 import json
 import logging
 import pkgutil
 import re
-import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +14,10 @@ import httpx
 import pytest
 
 from cds_service import routes
-from cds_service.context import ProcessContext
 from cds_service.logs import JsonFormatter
 from cds_service.security.clients import Right
-from cds_service.services.attempts import ACCOUNT_FREE
 from tests.support import fhir_server
-from tests.support.builders import bundle, encounter, patient
-from tests.support.cohorts import small_cohort
-from tests.support.hl7v2 import dg1, merge, message, prb
+from tests.support.builders import bundle, encounter
 from tests.support.jwts import (
     ISSUER,
     PUBLIC,
@@ -51,13 +44,13 @@ from tests.support.marked import (
     problem,
 )
 from tests.support.marked_dashboard import walk_dashboard
-from tests.support.process import Program, command, serving
-from tests.support.review_pages import ask
+from tests.support.marked_fhir import assess_without_hooks, discharge, notify, post_diagnoses
+from tests.support.marked_pages import play_the_record, review, triage, visit_pages
+from tests.support.marked_sender import DISEASE_SEVERITY, Sender, raw_request
+from tests.support.process import Program, serving
 from tests.support.service import new_context, release
 
-DISEASE_SEVERITY = "/cds-services/disease-severity"
 RECORD_PROBLEM = "/cds-services/record-problem"
-FORM = "application/x-www-form-urlencoded"
 FEEDBACK = "/cds-services/{service}/feedback"
 MODEL_CARD = "/models/{version}/card"
 PUBLIC_ROUTES = {
@@ -123,52 +116,6 @@ OutcomeService.receive = failing_receive
 """
 
 
-@dataclass
-class Sender:
-    """Sends marked requests; keeps which routes answered with which statuses."""
-
-    http: httpx.Client
-    seen: set[tuple[str, str]] = field(default_factory=set)
-    statuses: set[int] = field(default_factory=set)
-
-    def send(
-        self,
-        status: int,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        **parts: str,
-    ) -> httpx.Response:
-        """One request, with marks in header and query; checks the answer if it is an error."""
-        self.seen.add((method, path))
-        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        response = self.http.request(
-            method,
-            path.format(service="disease-severity") if not parts else path.format(**parts),
-            params={"patient": PATIENT, "name": "Xqzfamily"},
-            content=content,
-            headers={
-                "Authorization": f"Bearer {JWT}",
-                "User-Agent": "xqz-browser",
-                "Cookie": "session=xqz",
-                "Origin": "https://xqz.example",
-                "X-Request-ID": "xqz-request",
-                **(headers or {}),
-            },
-        )
-        assert response.status_code == status, (path, response.text)
-        self.statuses.add(status)
-        if status >= 400:
-            assert not leaks(response.text), (path, response.text)
-            assert not leaks(str(response.headers))
-            is_page = response.headers["content-type"].startswith("text/html")
-            if "health" not in path and not is_page:
-                assert response.json()["resourceType"] == "OperationOutcome"
-        return response
-
-
 def every_route() -> set[tuple[str, str]]:
     """Every method and path the service has."""
     modules = [
@@ -194,200 +141,6 @@ class Everywhere:
     """Of both processes, to the last line."""
     control: str
     """What was logged after a fault that logs the marks was let in."""
-
-
-def raw_request(program: Program, content: bytes) -> bytes:
-    """Bytes that no HTTP client would send; the answer until the server closes or is silent."""
-    host, _, port = program.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
-        connection.sendall(content)
-        return connection.recv(65_536)
-
-
-def assess_without_hooks(sender: Sender) -> None:
-    """`$assess-severity` and what it made, right and wrong."""
-    operation, made = "/fhir/$assess-severity", "/fhir/RiskAssessment/{identifier}"
-    send = sender.send
-    chart = [marked_patient(), *marked_observations(), marked_condition()]
-    answered = send(200, "POST", operation, bundle(*chart)).json()
-    send(200, "GET", made, identifier=answered["id"])
-    send(404, "GET", made, identifier=PATIENT)
-    send(200, "POST", operation, bundle(marked_patient(gender="other"), *chart[1:]))
-    whole = json.dumps(bundle(*chart)).encode()
-    unnamed = {"resourceType": "Parameters", "parameter": [{"name": "xqz"}]}
-    for bad in (whole[:-9], b"xqz", b'{"xqz": \xff}', {"resourceType": "Xqz"}, unnamed):
-        send(400, "POST", operation, bad)
-    for bad in (chart[1:], [marked_patient(), patient("xqz-2")], [patient("xqz/137.31337")]):
-        send(422, "POST", operation, bundle(*bad))
-    send(405, "DELETE", operation)
-
-
-def changed(*events: tuple[str, Any]) -> dict[str, Any]:
-    """A notification of a Subscription: what changed, and the resource if it is sent."""
-    told = [
-        {"eventNumber": str(number), "focus": {"reference": reference}}
-        for number, (reference, _) in enumerate(events, start=1)
-    ]
-    status = {
-        "resourceType": "SubscriptionStatus",
-        "type": "event-notification",
-        "eventsSinceSubscriptionStart": str(len(events)),
-        "subscription": {"reference": "https://xqz.example/Subscription/xqz"},
-        "notificationEvent": told,
-    }
-    entries = [{"fullUrl": url, "resource": resource} for url, resource in events]
-    return {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}, *entries]}
-
-
-def transaction(*entries: tuple[str, str, Any]) -> dict[str, Any]:
-    """A Bundle of requests: method, URL and resource."""
-    asked = [
-        {"fullUrl": "urn:xqz", "resource": resource, "request": {"method": method, "url": url}}
-        for method, url, resource in entries
-    ]
-    return {"resourceType": "Bundle", "type": "transaction", "entry": asked}
-
-
-def bad_bodies(resource: dict[str, Any]) -> list[bytes]:
-    """What is no resource at all."""
-    whole = json.dumps(resource).encode()
-    twice = b'{"xqz": 1, "xqz": 2}'
-    return [b"xqz", whole[:-9], b'{"xqz": \xff}', b'["xqz"]', b'{"xqz":' * 9999, twice]
-
-
-def post_diagnoses(sender: Sender, secret: str) -> None:
-    """Every way a diagnosis is posted, right and wrong."""
-    send, mine = sender.send, marked_condition()
-    one, collection = "/fhir/Condition/{condition_id}", "/fhir/Condition"
-    here = {"condition_id": mine["id"]}
-    send(201, "POST", collection, mine)
-    send(200, "POST", collection, mine)
-    send(200, "PUT", one, marked_condition(recordedDate="2026-01-01"), **here)
-    stale = {"If-Match": 'W/"137"'}
-    send(412, "PUT", one, mine, headers=stale, **here)
-    send(412, "DELETE", one, headers=stale, **here)
-    send(204, "DELETE", one, **here)
-    for bad in bad_bodies(mine):
-        send(400, "POST", collection, bad)
-        send(400, "POST", "/fhir", bad)
-        send(400, "POST", "/fhir/Patient", bad)
-    send(400, "PUT", one, mine, condition_id="xqz-other")
-    for wrong in (
-        {"xqz": "xqz", "severity": "xqz", "recordedDate": "xqz"},
-        {"subject": "Group/xqz"},
-        {"subject": "Patient/xqz?name=xqz"},
-        {"id": "xqz 4711"},
-        {"meta": {"security": [{"code": "V", "display": "xqz"}]}},
-    ):
-        send(422, "POST", collection, marked_condition(**wrong))
-    for method in ("PUT", "DELETE"):
-        send(404, method, one, marked_condition(), condition_id="xqz%20137.31337")
-    for headers in ({"Content-Type": "text/xqz"}, {"Content-Type": "xqz"}):
-        send(415, "POST", collection, mine, headers=headers)
-    send(406, "POST", collection, mine, headers={"Accept": "text/xqz"})
-    send(403, "POST", collection, mine, headers={"Authorization": f"Bearer {secret}"})
-    wrong_secret = {"Authorization": f"Bearer cds_xqz{secret[7:]}"}
-    send(401, "POST", collection, mine, headers=wrong_secret)
-    # Bundles: done, and refused as a whole for one entry.
-    merged = marked_patient(
-        link=[{"type": "replaces", "other": {"reference": "Patient/xqz-older"}}]
-    )
-    good = [("PUT", f"Condition/{mine['id']}", mine), ("POST", "Patient", merged)]
-    send(200, "POST", "/fhir", transaction(*good))
-    for entry, status in (
-        (("GET", "Patient?name=Xqzfamily", None), 405),
-        (("POST", "Xqz", mine), 404),
-        (("POST", "https://xqz.example/Condition", mine), 400),
-        (("PUT", "Condition/xqz-other", mine), 400),
-        (("POST", "Condition", mine | {"xqz": "xqz"}), 422),
-    ):
-        send(status, "POST", "/fhir", transaction(*good, entry))
-    send(200, "POST", "/fhir", transaction(*good, good[0]) | {"type": "batch"})
-    send(422, "POST", "/fhir", {"resourceType": "Bundle", "type": "xqz"})
-    send(200, "POST", "/fhir/Patient", merged)
-    known = "/fhir/Patient/{patient_id}"
-    send(200, "PUT", known, merged, patient_id=PATIENT)
-    send(400, "PUT", known, merged, patient_id="xqz-other")
-    send(422, "POST", "/fhir/Patient", merged | {"birthDate": "xqz"})
-    fault = marked_condition(id="xqz-fault")
-    send(500, "POST", collection, fault)
-    send(500, "POST", "/fhir", transaction(("POST", "Condition", fault)))
-
-
-def notify(sender: Sender) -> None:
-    """What Subscriptions send, right and wrong."""
-    send, endpoint = sender.send, "/fhir/subscriptions"
-    below = endpoint + "/{type_name}/{identifier}"
-    mine, url = marked_condition(), "https://xqz.example/fhir/Condition/xqz-condition-1"
-    send(200, "POST", endpoint)
-    send(200, "POST", endpoint, mine)
-    send(200, "POST", endpoint, bundle(mine, "xqz", {"resourceType": "Xqz"}))
-    for entries in ([(url, mine)], [(url, None)], [("xqz", "xqz")], []):
-        send(200, "POST", endpoint, changed(*entries))
-    for bad in bad_bodies(mine):
-        send(400, "POST", endpoint, bad)
-    here = {"type_name": "Condition", "identifier": mine["id"]}
-    send(200, "PUT", below, mine, **here)
-    send(400, "PUT", below, mine, type_name="Xqz", identifier=PATIENT)
-    send(204, "DELETE", below, **here)
-    send(204, "DELETE", below, type_name="Xqz", identifier="xqz%00")
-    send(500, "POST", endpoint, marked_condition(id="xqz-fault"))
-
-
-def discharge(sender: Sender, fhir: fhir_server.FHIRServer) -> None:
-    """`record-discharge`, its diagnoses sent or read."""
-    send, path = sender.send, "/cds-services/record-discharge"
-    left = encounter(id="xqz-encounter-99", subject=f"Patient/{PATIENT}", status="finished")
-    body = opened(encounter=left, conditions=bundle(marked_condition()))
-    body |= {"hook": "encounter-discharge"}
-    send(200, "POST", path, body)
-    for malformed in (b"", b"xqz", b'{"xqz": \xff}', {"hook": "xqz"}):
-        send(400, "POST", path, malformed)
-    for name in ("userId", "patientId", "encounterId"):
-        wrong = json.loads(json.dumps(body))
-        wrong["context"][name] = "xqz/137.31337/?#"
-        send(400, "POST", path, wrong)
-    fhir.resources[:] = [left, marked_condition()]
-    unread = body | {"fhirServer": fhir.url, "prefetch": {}}
-    for bad in (None, fhir_server.status(401), fhir_server.html(), fhir_server.hang):
-        fhir.behaviours.clear()
-        fhir.behaviours |= {} if bad is None else {"*": bad}
-        send(200, "POST", path, unread)
-    fhir.behaviours.clear()
-    faulty = bundle(marked_condition(id="xqz-fault"))
-    send(500, "POST", path, opened(encounter=left, conditions=faulty) | {"hook": body["hook"]})
-
-
-def visit_pages(sender: Sender) -> None:
-    """Pages that all others stand on, with marks in query, cookies and forms."""
-    send = sender.send
-    sender.seen.add(("GET", "/"))
-    assert sender.http.get("/").status_code in (200, 303)
-    send(404, "GET", "/static/{name}", name="xqz.css")
-    send(404, "GET", "/xqz/Patient/4711", headers={"Accept": "text/html"})
-    send(200, "GET", "/session", headers={"Cookie": "cds_session=xqz.xqz"})
-    for path in ("/session", "/sign-out"):
-        send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM})
-        send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM, "Accept": "text/html"})
-    for path in ("/sign-in/provider", "/sign-in/callback"):
-        send(404, "GET", path, headers={"Cookie": "cds_provider=xqz"})
-    send(200, "GET", "/sign-in/provider/out")
-    page = send(200, "GET", "/sign-in")
-    token = re.search(r'name="csrf" value="([^"]+)"', page.text)
-    assert token is not None
-    browser = {
-        "Origin": str(sender.http.base_url).rstrip("/"),
-        "Cookie": f"cds_form={page.cookies['cds_form']}",
-        "Content-Type": FORM,
-    }
-    sender.http.cookies.clear()
-    fields = f"csrf={token[1]}&name=xqz-name&password=xqz-password".encode()
-    send(403, "POST", "/sign-in", fields, headers={"Content-Type": FORM})
-    for _ in range(ACCOUNT_FREE):
-        send(403, "POST", "/sign-in", fields, headers=browser)
-    send(429, "POST", "/sign-in", fields, headers=browser)
-    for bad in (b"\xff", b"xqz=%ff", "xqz=ñ".encode()):
-        send(400, "POST", "/sign-in", bad, headers=browser)
 
 
 def come_from_a_chart(sender: Sender, fhir: fhir_server.FHIRServer) -> None:
@@ -433,105 +186,6 @@ def come_from_a_chart(sender: Sender, fhir: fhir_server.FHIRServer) -> None:
             assert back.headers["location"].startswith("/launch/told/")
             assert not leaks(str(back.headers))
     fhir.behaviours.clear()
-
-
-def triage(sender: Sender) -> None:
-    """The triage pages, with marks in every field; what was typed may stand on the page alone."""
-    send, http = sender.send, sender.http
-    browser = {"Origin": str(http.base_url).rstrip("/"), "Content-Type": FORM}
-    page = send(200, "GET", "/triage/policy", headers={"Accept": "text/html"})
-
-    def post(status: int, path: str, text: str, **parts: str) -> httpx.Response:
-        token = re.findall(r'name="csrf" value="([^"]+)"', page.text)[0]
-        content = f"csrf={token}&{text}".encode()
-        sender.seen.add(("POST", path))
-        sender.statuses.add(status)
-        response = http.post(path.format(**parts), content=content, headers=browser)
-        assert response.status_code == status, (path, response.text)
-        return response
-
-    post(303, "/triage/policy", "agree=1&name=xqz")
-    page = send(200, "GET", "/triage", headers={"Accept": "text/html"})
-    post(422, "/triage", "heart_rate=137.31337&sex=xqz&birth_date=1961-07-23&age=xqz&name=xqz")
-    right = "birth_date=1961-07-23&heart_rate=118&body_temperature=38.7&temperature_unit=Cel"
-    for sex in ("other", "female"):
-        sent = post(303, "/triage", f"{right}&sex={sex}&number=xqz&sent=xqz&comment=xqz")
-    case = sent.headers["location"].rpartition("/")[2]
-    result = "/triage/results/{identifier}"
-    send(200, "GET", result, identifier=case)
-    send(404, "GET", result, identifier=PATIENT)
-    explanation = "/assessments/{identifier}"
-    send(200, "GET", explanation, identifier=case)
-    send(404, "GET", explanation, identifier=PATIENT)
-    send(410, "GET", "/explanations/{token}", token=PATIENT)
-    post(422, "/triage/find", "number=xqz")
-    post(404, "/triage/find", "number=1111-1111")
-    post(500, f"{result}/feedback", "reason=mild&comment=Xqz+says+137.31337", identifier=case)
-    post(422, f"{result}/feedback", "reason=xqz", identifier=case)
-    post(422, f"{result}/outcome", "category=xqz", identifier=case)
-    post(303, f"{result}/outcome", "category=mild&comment=xqz", identifier=case)
-    for path in ("/triage", "/triage/policy", "/triage/find"):
-        send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM})
-
-
-def play_the_record(sender: Sender) -> None:
-    """The sandbox, with marks in every field: what was typed may stand on its pages alone."""
-    send, http = sender.send, sender.http
-    browser = {"Origin": str(http.base_url).rstrip("/"), "Content-Type": FORM}
-    chart = "/sandbox/patients/{key}"
-    token = http.get("/sandbox/patients/mild").text.split('name="csrf" value="')[1].split('"')[0]
-
-    def post(status: int, path: str, text: str, **parts: str) -> httpx.Response:
-        sender.seen.add(("POST", path))
-        content = f"csrf={token}&{text}".encode()
-        response = http.post(path.format(**parts), content=content, headers=browser)
-        assert response.status_code == status, (path, response.text)
-        return response
-
-    send(200, "GET", "/sandbox")
-    send(200, "GET", chart, key="mild")
-    send(404, "GET", chart, key=PATIENT)
-    post(422, chart, "heart_rate=xqz&heart_rate_minutes=1", key="mild")
-    read = "heart_rate=137.31337&heart_rate_minutes=1&xqz=xqz&body_temperature_unit=xqz"
-    sent = post(303, chart, read, key="septic")
-    visit = {"identifier": sent.headers["location"].rpartition("/")[2].partition("#")[0]}
-    one = "/sandbox/visits/{identifier}"
-    send(200, "GET", one, **visit)
-    send(303, "GET", one, identifier=PATIENT)
-    post(303, f"{one}/accept", "card=xqz", **visit)
-    post(303, f"{one}/override", "card=0&reason=xqz&comment=Xqz+says+137.31337", **visit)
-    post(303, f"{one}/diagnosis", "code=A41.9&comment=xqz", **visit)
-    post(404, f"{one}/diagnosis", "code=xqz", **visit)
-    send(403, "POST", chart, b"csrf=xqz", headers={"Content-Type": FORM}, key="mild")
-
-
-def review(sender: Sender, context: ProcessContext) -> None:
-    """The review pages, with a marked patient in the queue and marks in every field."""
-    send, http = sender.send, sender.http
-    browser = {"Origin": str(http.base_url).rstrip("/"), "Content-Type": FORM}
-    case = ask(context, patient=PATIENT)
-    ask(context, patient=f"{PATIENT}-2", priority=0.5)
-    send(200, "GET", "/review", headers={"Accept": "text/html"})
-    page = send(200, "GET", "/review/case", headers={"Accept": "text/html"}).text
-
-    def post(status: int, path: str, text: str) -> httpx.Response:
-        token = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
-        sender.seen.add(("POST", path))
-        response = http.post(path, content=f"csrf={token}&{text}".encode(), headers=browser)
-        assert response.status_code == status, (path, response.text)
-        return response
-
-    named = post(200, "/review/case", f"item={case}&name_patient=1")
-    assert PATIENT in named.text
-    post(422, "/review/case", f"item={case}&answer=xqz&rare=Xqz+137.31337")
-    post(200, "/review/rare", "rare=Xqz+137.31337")
-    post(303, "/review/case", f"item={PATIENT}&answer=1")
-    post(303, "/review/case", f"item={case}&answer=1&rare=558&comment=xqz")
-    send(200, "GET", "/review/last", headers={"Accept": "text/html"})
-    post(422, "/review/last", f"item={case}&answer=2&rare=Xqz+137.31337")
-    post(303, "/review/last", f"item={case}&answer=2")
-    for path in ("/review/case", "/review/last", "/review/rare"):
-        send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM})
 
 
 def go_everywhere(
@@ -797,139 +451,3 @@ def test_every_kind_of_mark_would_be_found(mark: str) -> None:
     assert leaks(JsonFormatter().format(record))
     assert leaks(JsonFormatter().format(logging.makeLogRecord({"msg": "read", "extra": mark})))
     assert not leaks(JsonFormatter().format(logging.makeLogRecord({"msg": "read"})))
-
-
-# Runs each command line of a JSON list in one process, and prints how it ended.
-COMMANDS = """
-import functools, json, sys, model.training.design as design
-design.TrainingSettings = functools.partial(
-    design.TrainingSettings, estimators=("logistic",), balancings=("none",), folds=2,
-    bootstrap_replicates=20,
-)
-from cds_service.__main__ import main
-from cds_service.cli import ingest as command
-ingest = command.ingest_conditions
-def failing_ingest(context, paths, **options):
-    if paths[0].name == "fault.json":
-        raise RuntimeError(paths[0].read_text())
-    return ingest(context, paths, **options)
-command.ingest_conditions = failing_ingest
-for arguments in json.loads(sys.argv[1]):
-    sys.argv[1:] = arguments
-    try:
-        main()
-    except SystemExit as exit:
-        print("ended with", exit.code or 0, arguments, file=sys.stderr)
-sys.exit()
-"""
-
-
-def marked_history(path: Path) -> Path:
-    """History with marks in every place a patient could be read from."""
-    frame = small_cohort(1_200, 3)
-    frame["patient_id"] = "xqz-" + frame["patient_id"]
-    frame["notes"] = "Xqz says it hurts"
-    frame["address"] = "Xqzstreet 12"
-    frame["recorded_at"] = "2024-03-01T12:00:00Z"
-    cells = frame.astype("object")
-    for row, (column, cell) in enumerate(
-        [
-            ("heart_rate", "137.31337 xqz"),
-            ("heart_rate", "137.31337"),
-            ("body_temperature", "38.76543"),
-            ("systolic_bp", "<151.24680"),
-            ("severity", "xqz"),
-            ("recorded_at", "xqz"),
-            ("sex", "xqz"),
-            ("age", "1961-07-23"),
-        ]
-    ):
-        cells.loc[row, column] = cell
-    cells.to_csv(path, index=False)
-    return path
-
-
-def marked_messages() -> str:
-    """HL7 v2 with marks in every place that is read."""
-    name = "xqz-patient-4711^^^HOSP^MR"
-    return "".join(
-        [
-            "PID|1||xqz\r",
-            message(dg1("xqz^xqz^xqz", at="xqz", kind="xqz", identifier="xqz"), patient=name),
-            message(prb("xqz^xqz^99XQZ", action="xqz", confirmation="xqz"), event="PPR^PC1"),
-            message(dg1(), patient="xqz^^^xqz^xqz", visit="xqz", disposition="xqz"),
-            message(dg1(), event="XQZ^XQZ"),
-            message(dg1(), charset="xqz"),
-            message(dg1("I10^^I10C"), sent="xqz", control_id="xqz"),
-            merge(into="xqz^^^H^SS", old="xqz^^^H^SS"),
-        ]
-    )
-
-
-def test_no_command_says_a_patient_value(tmp_path: Path) -> None:
-    new_context(tmp_path).engine.dispose()
-    history = marked_history(tmp_path / "history.csv")
-    text = history.read_text()
-    files = {
-        "open.csv": text.replace("Xqzstreet", '"Xqzstreet', 1),
-        "zones.csv": text.replace("2024-03-01T12:00:00Z", "2024-03-01T12:00:00"),
-        "times.csv": text.replace("2024-03-01T12:00:00Z", "xqz o'clock"),
-        "headless.csv": text.partition("\n")[2],
-        "lacking.csv": text.replace("heart_rate", "pulse", 1),
-        "categories.csv": re.sub("not-ill|mild|acute|chronic|terminal", "xqz", text),
-        "whole.json": json.dumps(bundle(marked_condition(), marked_condition(id="xqz-2"))),
-        "broken.json": json.dumps(bundle(marked_condition()))[:-30],
-        "lines.ndjson": json.dumps(marked_condition()) + "\nxqz-patient-4711 137.31337\n",
-        "list.json": json.dumps(["xqz"]),
-        "odd.json": json.dumps(
-            bundle(
-                marked_condition(xqz="xqz", severity="xqz", recordedDate="xqz"),
-                marked_condition(subject="Group/xqz"),
-                marked_condition(code={"text": "xqz"}),
-                marked_condition(meta={"security": [{"code": "V"}]}),
-                {"resourceType": "Condition", "subject": "xqz", "code": ["xqz"]},
-            )
-        ),
-        "fault.json": json.dumps(marked_condition()),
-        "odd.hl7": marked_messages(),
-    }
-    for name, content in files.items():
-        (tmp_path / name).write_text(content)
-    (tmp_path / "damaged.json.gz").write_bytes(gzip.compress(text.encode())[:-20])
-    rows, scored = tmp_path / "rows.csv", tmp_path / "scored.csv"
-    fails = [
-        *(["train", "--history", str(tmp_path / name)] for name in files if name.endswith(".csv")),
-        ["train", "--history", str(history), "--column", "heart_rate=none"],
-        ["score", "--input", str(tmp_path / "lacking.csv"), "--output", str(scored)],
-        *(
-            ["ingest", "conditions", str(tmp_path / name)]
-            for name in ("broken.json", "list.json", "damaged.json.gz")
-        ),
-        ["ingest", "conditions", str(tmp_path / "fault.json")],
-    ]
-    works = [
-        ["train", "--history", str(history), "--row-report", str(rows)],
-        ["score", "--input", str(history), "--output", str(scored)],
-        ["ingest", "conditions", str(tmp_path / "whole.json")],
-        ["ingest", "conditions", str(tmp_path / "odd.json")],
-        ["ingest", "conditions", str(tmp_path / "lines.ndjson")],
-        ["ingest", "hl7", str(tmp_path / "odd.hl7")],
-        ["evaluate"],
-        ["models", "show", "champion"],
-    ]
-    lines = json.dumps([*works, *fails])
-    ran = command(tmp_path, lines, faults=COMMANDS, CDS_LOG_LEVEL="DEBUG")
-    ended = re.findall(r"^ended with (\d) ", ran.stderr, re.MULTILINE)
-    assert ended == ["0"] * len(works) + ["1"] * len(fails), ran.stderr
-    assert "2 Conditions stored" in ran.stdout
-    assert "invalid" in ran.stdout
-    assert "unexpected RuntimeError" in ran.stderr
-    assert not leaks(ran.stdout)
-    assert not leaks(ran.stderr)
-    # Beside what is said: what is written for people to read, and kept with the model.
-    assert len(rows.read_text().splitlines()) > 5
-    assert not leaks(rows.read_text())
-    for path in (tmp_path / "models").rglob("*.json"):
-        assert not leaks(path.read_text()), path
-    # The scored file is the user's own data, with its patients.
-    assert leaks(scored.read_text())
