@@ -7,7 +7,6 @@ from typing import Any
 from cds_service.services.triage_form import AGAIN, FAHRENHEIT, NUMBER, NumberField, Problem
 from cds_service.web.words import Words
 
-
 ASKED = ("extreme", "another_person")
 """Kinds of problems that somebody can answer with a box."""
 
