@@ -185,7 +185,7 @@ class SmartEHR:
                     audience=f"{self.url}/token",
                     options={"verify_iat": False, "verify_exp": False},
                 )
-            except jwt.PyJWTError:
+            except (jwt.PyJWTError, AttributeError, TypeError):  # Also a key of another kind.
                 return False
             is_asserted = form.get("client_assertion_type") == ASSERTION_TYPE
             return is_asserted and claims["iss"] == claims["sub"] == CLIENT_ID
