@@ -172,7 +172,8 @@ def come_from_a_chart(sender: Sender, fhir: fhir_server.FHIRServer) -> None:
         assert response.status_code == 303
         return response
 
-    for issuer in ("xqz", "https://xqz.example/fhir", "", fhir.url + "/xqz"):
+    # An unknown issuer is told to the operator, if it is a plain URL.
+    for issuer in ("xqz", "https://unknown.example/fhir", "", fhir.url + "/?xqz=4711", "x:xqz"):
         refused = go("/launch", iss=issuer, launch="xqz-launch")
         assert refused.headers["location"].startswith("/launch/told/")
     for answer in answers:

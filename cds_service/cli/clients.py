@@ -13,9 +13,11 @@ from cds_service.context import ProcessContext, now
 from cds_service.errors import ServiceError
 from cds_service.security.clients import DEVELOPMENT_CLIENT, Client, Mode
 from cds_service.security.secrets import NewSecret
+from cds_service.services.backend_services import public_jwks
 from cds_service.services.checking import CheckService, endpoints
 from cds_service.services.clients import ClientService
 from cds_service.services.explaining import ExplainService
+from cds_service.services.smart_launch import signer_of
 from cds_service.settings import Settings, load_settings
 from cds_service.storage.session import check as check_database
 from cds_service.storage.session import create_database_engine
@@ -224,6 +226,20 @@ def check(name: Name) -> None:
     if failed:
         raise ServiceError(f"{failed} of the steps for {name} failed.")
     typer.echo(f"{name}: everything that can be tried from here works.")
+
+
+@app.command("jwks")
+def jwks(name: Name) -> None:
+    """Print the public keys by which the client's EHR knows us, as a JWKS."""
+    service, _ = _service()
+    settings = service.client(name).settings
+    signers = [settings.backend, None if settings.smart is None else signer_of(settings.smart)]
+    keys = [key for one in signers if one is not None for key in public_jwks(one)["keys"]]
+    if not keys:
+        raise ServiceError(f"{name} has no key of ours (--backend-key-file, --smart-key-file).")
+    # One key may do for both.
+    known = {json.dumps(key, sort_keys=True): key for key in keys}
+    typer.echo(json.dumps({"keys": list(known.values())}, indent=2))
 
 
 @app.command("explain")

@@ -18,7 +18,7 @@ FHIR = "/fhir"
 PURGE_EVERY = timedelta(minutes=1)
 KEPT_LONGER = timedelta(minutes=5)
 """By which the clocks of replicas may differ: none forgets a token that another would accept."""
-_LOGGED_ISSUER = re.compile(r"https?://[A-Za-z0-9.:/_~-]{1,200}")
+LOGGED_ISSUER = re.compile(r"https?://[A-Za-z0-9.:/_~-]{1,200}")
 
 
 class Authenticator:
@@ -125,7 +125,7 @@ def _refused(issuer: str | None, client: str | None, reason: str) -> Unauthorize
     told = {"reason": reason}
     if client is not None:
         told["client"] = client
-    if issuer is not None and _LOGGED_ISSUER.fullmatch(issuer):
+    if issuer is not None and LOGGED_ISSUER.fullmatch(issuer):
         told["issuer"] = issuer
     LOGGER.warning("not let in", extra=told)
     return UnauthorizedError()

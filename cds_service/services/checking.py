@@ -18,10 +18,19 @@ from jwt.exceptions import PyJWTError
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
-from cds_service.security.clients import Client, held_back
+from cds_service.security.clients import Backend, Client, held_back
+from cds_service.security.explanation_links import LAUNCH
+from cds_service.security.id_tokens import ProviderAwayError
 from cds_service.security.keys import key_set, usable_count
+from cds_service.security.smart import SmartServers
 from cds_service.services.agreements import require_sound
 from cds_service.services.clients import ClientService
+from cds_service.services.smart_launch import (
+    CALLBACK,
+    LaunchError,
+    registration_of,
+    signer_of,
+)
 from fhir_mapping.errors import AccessFault, FHIRAccessError
 from fhir_mapping.extract import extract
 from hooks.discovery import discovery_document
@@ -103,6 +112,7 @@ class CheckService:
         yield from self._audiences(client)
         yield from self._fhir_servers(client)
         yield from self._backend(client)
+        yield from self._launch(client)
         yield from self._model(client)
         yield from self._running()
 
@@ -194,22 +204,39 @@ class CheckService:
 
     def _backend(self, client: Client) -> Iterator[Step]:
         backend = client.settings.backend
-        if backend is None:
+        if backend is not None:
+            yield _key(backend, backend.token_url)
+
+    def _launch(self, client: Client) -> Iterator[Step]:
+        """SMART launch: whether its FHIR servers say where to sign in."""
+        smart, context = client.settings.smart, self._context
+        if smart is None:
             return
-        try:
-            content = Path(backend.key_file).read_bytes()
-        except OSError as error:
-            yield _failed(f"Our key {backend.key_file} cannot be read ({error.strerror}).")
-            return
-        try:
-            if content.lstrip().startswith(b"{"):
-                PyJWK.from_json(content.decode(), backend.algorithm)
+        servers = SmartServers(
+            context.fhir,
+            context.keys,
+            allow_http=context.settings.fhir_allow_private,
+            clock=context.clock,
+        )
+        for base in client.settings.fhir_servers:
+            try:
+                registration = registration_of(smart, base, context)
+                issuer = servers.issuer(registration)
+            except LaunchError:
+                yield _failed(f"The secret in {smart.secret_file} cannot be read.")
+            except ProviderAwayError as error:
+                yield _failed(f"SMART launch from {base}: {error.reason}.")
             else:
-                load_pem_private_key(content, None)
-        except (PyJWTError, ValueError, TypeError):
-            yield _failed(f"Our key {backend.key_file} is neither a JWK nor PEM without password.")
-        else:
-            yield _ok(f"Our key {backend.key_file} can be read, for {backend.token_url}.")
+                yield _ok(f"SMART launch from {base}, with ID tokens of {issuer}.")
+        signer = signer_of(smart, "SMART launch")
+        if signer is not None:
+            yield _key(signer, signer.token_url)
+        base_url = context.settings.base_url
+        yield _note("Register these in the EHR, exactly, as launch URL and as redirect URI:")
+        yield _note(f"  {base_url}{LAUNCH}")
+        yield _note(f"  {base_url}{CALLBACK}")
+        if not smart.frames:
+            yield _note("No --smart-frame: it opens in a tab of its own alone.")
 
     def _model(self, client: Client) -> Iterator[Step]:
         self._context.champion.refresh()
@@ -304,6 +331,22 @@ class CheckService:
             yield _ok(f"It answers {answered} to {said}, as it should.")
         else:
             yield _failed(f"It answers {answered} to {said}; {expected} was expected.")
+
+
+def _key(backend: Backend, used_for: str) -> Step:
+    """Whether a private key of ours is there and can be used."""
+    try:
+        content = Path(backend.key_file).read_bytes()
+    except OSError as error:
+        return _failed(f"Our key {backend.key_file} cannot be read ({error.strerror}).")
+    try:
+        if content.lstrip().startswith(b"{"):
+            PyJWK.from_json(content.decode(), backend.algorithm)
+        else:
+            load_pem_private_key(content, None)
+    except (PyJWTError, ValueError, TypeError):
+        return _failed(f"Our key {backend.key_file} is neither a JWK nor PEM without password.")
+    return _ok(f"Our key {backend.key_file} can be read, for {used_for}.")
 
 
 def _said(error: FHIRAccessError) -> str:

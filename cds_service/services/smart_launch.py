@@ -7,7 +7,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ from cds_service.security.people import Launch
 from cds_service.security.secrecy import normalise_base
 from cds_service.security.smart import Granted, Registration, SmartServers
 from cds_service.services.attempts import Attempts
+from cds_service.services.authentication import LOGGED_ISSUER
 from cds_service.services.backend_services import BackendError, assertion
 from cds_service.services.explanation import ExplanationService
 from cds_service.services.openid_sign_in import name_in, text_in
@@ -28,6 +28,7 @@ from cds_service.services.places import Place
 from cds_service.services.sessions import SMART, Arrival, Chart, Sessions
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.people_store import PeopleStore
+from fhir_mapping.addresses import read_url
 
 CALLBACK: Final = "/launch/callback"
 LASTS: Final = timedelta(minutes=10)
@@ -46,10 +47,12 @@ class LaunchError(Exception):
     """A launch that leads nowhere. `told` is the key of what people are told, `reason` is for log
     and audit trail; neither says anything of patient, token or code."""
 
-    def __init__(self, told: str, reason: str | None = None) -> None:
+    def __init__(self, told: str, reason: str | None = None, *, issuer: str | None = None) -> None:
         super().__init__(told)
         self.told = told
         self.reason = reason or told
+        self.issuer = issuer
+        """A FHIR server that nobody has registered, for whoever looks for a spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,13 @@ class SmartLaunches:
     def _departure(self, issuer: str | None, launch: str | None) -> Departure:
         if not issuer or not launch or max(len(issuer), len(launch)) > _LONGEST:
             raise LaunchError("incomplete")
+        url = read_url(issuer, allow_private=True)
+        if url is None or url.query:
+            raise LaunchError("unknown")
         base = normalise_base(issuer)
         client = self._client(base)
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        registration = self._registration(client, base)
+        registration = registration_of(_smart(client), base, self._context)
         try:
             with Place(self._places):
                 address = self._servers.address(
@@ -163,7 +169,7 @@ class SmartLaunches:
         if not context.secrecy.same(answer.get("state", ""), state):
             raise LaunchError("state", "another state")
         client = self._client(base, name)
-        registration = self._registration(client, base)
+        registration = registration_of(_smart(client), base, self._context)
         code = answer.get("code")
         if code is None or "error" in answer:
             raise LaunchError("refused", "the health record said no")
@@ -225,27 +231,7 @@ class SmartLaunches:
             has_launch = settings.smart is not None and base in settings.fhir_servers
             if has_launch and name in (None, client.name):
                 return client
-        raise LaunchError("unknown")
-
-    def _registration(self, client: Client, base: str) -> Registration:
-        smart = _smart(client)
-        secret, sign = None, None
-        if smart.secret_file is not None:
-            try:
-                secret = Path(smart.secret_file).read_text("utf-8").strip()
-            except (OSError, ValueError):
-                raise LaunchError("setup", "secret cannot be read") from None
-        elif smart.key_file is not None:
-            sign = partial(_assertion, smart, smart.key_file, self._context)
-        return Registration(
-            base=base,
-            client_id=smart.client_id,
-            redirect_uri=self._context.settings.base_url + CALLBACK,
-            issuer=smart.issuer,
-            scopes=smart.scopes,
-            secret=secret or None,
-            assertion=sign,
-        )
+        raise LaunchError("unknown", issuer=base)
 
     def _refuse(self, error: LaunchError, address: str) -> None:
         _tell(error)
@@ -266,7 +252,10 @@ def cookie_of(state: str) -> str:
 
 
 def _tell(error: LaunchError) -> None:
-    LOGGER.warning("launch refused", extra={"reason": error.reason})
+    told = {"reason": error.reason}
+    if error.issuer is not None and LOGGED_ISSUER.fullmatch(error.issuer):
+        told["issuer"] = error.issuer
+    LOGGER.warning("launch refused", extra=told)
 
 
 def _smart(client: Client) -> SmartLaunch:
@@ -275,16 +264,42 @@ def _smart(client: Client) -> SmartLaunch:
     return smart
 
 
-def _assertion(smart: SmartLaunch, key_file: str, context: ProcessContext, url: str) -> str:
-    """Our JWT for a token endpoint (SMART App Launch, asymmetric client authentication)."""
-    known = Backend(
-        token_url=url,
+def signer_of(smart: SmartLaunch, token_url: str = "") -> Backend | None:
+    """How we sign who we are (SMART App Launch, asymmetric client authentication), if we do."""
+    if smart.key_file is None:
+        return None
+    return Backend(
+        token_url=token_url,
         client_id=smart.client_id,
-        key_file=key_file,
+        key_file=smart.key_file,
         key_id=smart.key_id,
         algorithm=smart.algorithm,
     )
-    return assertion(known, context.clock())
+
+
+def registration_of(smart: SmartLaunch, base: str, context: ProcessContext) -> Registration:
+    """What was agreed with a health record, its secret read. Raises `LaunchError`."""
+    secret, signs = None, signer_of(smart)
+    if smart.secret_file is not None:
+        try:
+            secret = Path(smart.secret_file).read_text("utf-8").strip()
+        except (OSError, ValueError):
+            raise LaunchError("setup", "secret cannot be read") from None
+
+    def sign(token_url: str) -> str:
+        signer = signer_of(smart, token_url)
+        assert signer is not None  # noqa: S101  # Else it is not asked for.
+        return assertion(signer, context.clock())
+
+    return Registration(
+        base=base,
+        client_id=smart.client_id,
+        redirect_uri=context.settings.base_url + CALLBACK,
+        issuer=smart.issuer,
+        scopes=smart.scopes,
+        secret=secret or None,
+        assertion=None if signs is None else sign,
+    )
 
 
 def _type_of(user: str) -> str:

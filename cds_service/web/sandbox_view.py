@@ -34,7 +34,11 @@ def _card(card: Mapping[str, Any], words: Words) -> dict[str, Any]:
         "detail": markdown(_text(card.get("detail"))),
         "source": {"label": _text(source.get("label")), "url": _address(source.get("url"))},
         "links": [
-            {"label": _text(link.get("label")), "url": _address(link.get("url"))}
+            # What a SMART app is opened by is no address for people: no health record is here.
+            {
+                "label": _text(link.get("label")),
+                "url": None if link.get("type") == "smart" else _address(link.get("url")),
+            }
             for link in _objects(card.get("links"))
         ],
         "suggestions": [

@@ -1,5 +1,6 @@
 """What a launched session may do, how it ends, and how we show a health record who we are."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from cds_service.services.clients import ClientService
 from cds_service.services.merging import merge_patients
 from cds_service.services.users import UserService
 from cds_service.storage.tables import ASSESSMENTS, REVIEW_ITEMS
+from tests.support.commands import done, run
 from tests.support.jwts import Key, ec_key, rsa_key
 from tests.support.launches import NAME, add_hospital, assess, come_from_chart, followed
 from tests.support.people import PUBLIC, Visitor, closed_context, quick_passwords, session_of
@@ -296,3 +298,32 @@ def test_an_issuer_that_was_set_is_the_only_one(started: tuple[Service, SmartEHR
         refused = come_from_chart(visitor, ehr)
         assert refused.headers["location"].startswith("/launch/told/")
         assert COOKIE not in visitor.cookies
+
+
+def test_check_tries_what_a_launch_needs_and_jwks_prints_our_key(
+    tmp_path: Path,
+) -> None:
+    done(tmp_path, "db", "upgrade")
+    file = tmp_path / "key.pem"
+    pem = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(rsa_key().private.private_bytes(*pem))
+    options = ("--smart-client-id", "us", "--smart-key-file", file, "--smart-key-id", "cds-1")
+    environment = {"CDS_FHIR_ALLOW_PRIVATE": "true"}
+    with smart_ehr(PUBLIC) as ehr:
+        done(tmp_path, "clients", "add", "ehr", "--fhir-server", ehr.fhir, *options)
+        said = run(tmp_path, "clients", "check", "ehr", **environment).out
+        assert f"ok     SMART launch from {ehr.fhir}, with ID tokens of {ehr.fhir}." in said
+        assert f"ok     Our key {file} can be read, for SMART launch." in said
+        assert "note     http://127.0.0.1:8000/launch/callback" in said
+        assert "No --smart-frame" in said
+        ehr.configuration = {"code_challenge_methods_supported": ["plain"]}
+        said = run(tmp_path, "clients", "check", "ehr", **environment).out
+        assert f"FAIL   SMART launch from {ehr.fhir}: discovery: no S256." in said
+    (key,) = json.loads(done(tmp_path, "clients", "jwks", "ehr"))["keys"]
+    assert (key["kid"], key["alg"], "d" in key) == ("cds-1", "RS384", False)
+    done(tmp_path, "clients", "set", "ehr", "--unset", "smart")
+    assert "has no key of ours" in run(tmp_path, "clients", "jwks", "ehr").sentence()
+    secret = ("--smart-client-id", "us", "--smart-secret-file", tmp_path / "missing")
+    done(tmp_path, "clients", "set", "ehr", *secret)
+    said = run(tmp_path, "clients", "check", "ehr", **environment).out
+    assert f"FAIL   The secret in {tmp_path / 'missing'} cannot be read." in said

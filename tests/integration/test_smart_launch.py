@@ -222,6 +222,8 @@ def test_no_server_is_asked_that_is_not_of_a_client_with_launch(
             stranger.fhir,
             plain.fhir,
             f"{ehr.fhir}/..",
+            f"{ehr.fhir}?x=y",
+            f"{ehr.fhir}#x",
             f"{ehr.fhir}@evil.example",
             ehr.url,
             "file:///etc/passwd",
