@@ -7,9 +7,8 @@ that was registered is on its way, and `advance` goes on with it.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
-
-from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
@@ -51,7 +50,7 @@ from cds_service.storage.challenger_store import (
 )
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.session import reading
-from model.errors import ArtefactError, TrainingError
+from model.errors import ArtefactError, ModelError, TrainingError
 from model.evaluation.sequential import MINIMUM_CLUSTERS
 from model.training.gates import NOT_ENOUGH
 
@@ -120,43 +119,54 @@ class LifecycleService:
     ) -> str:
         """Answer what open alerts and new outcomes ask for: other priors first, else a refresh.
 
-        With `asked` the champion gets other priors in any case. Raises `ServiceError` and
-        `TrainingError` as `refresh` does.
+        What is asked for and cannot be had, with too few outcomes, is passed over for the next.
+        With `asked` the champion gets other priors in any case. Raises `ServiceError` if nothing
+        that was asked for can be had, and `TrainingError` with `asked` as `refresh` does.
         """
-        say = progress or _say_nothing
         if asked:
-            return self._recalibrate("manual", actor, say)
-        with reading(self._context.engine) as connection:
-            found = self.due(connection, self._context.clock())
-        if found is None:
-            return NOTHING
-        if found.kind == RECALIBRATION:
-            return f"{found.reason} {self._recalibrate(found.origin, actor, say)}"
-        said = self.refresh(
-            actor=actor,
-            progress=progress,
-            asked=True,
-            origin=found.origin,
-            with_report=with_report,
-        )
-        return f"{found.reason} {said}"
-
-    def due(self, connection: Connection, now: datetime) -> Due | None:
-        """What an alert or new outcomes ask for; see `lifecycle_triggers.due`."""
-        return due(connection, now, self._context.settings, self._context.terminology.label_version)
+            return self._recalibrate("manual", actor, progress or _say_nothing)
+        context, faults = self._context, list[str]()
+        with reading(context.engine) as connection:
+            asked_for = due(
+                connection, context.clock(), context.settings, context.terminology.label_version
+            )
+        for found in asked_for:
+            try:
+                return f"{found.reason} {self._answer(found, actor, progress, with_report)}"
+            except (NothingToLearnError, TrainingError) as error:
+                # What cannot be had yet, such as other priors, keeps nothing else from being done.
+                faults.append(f"{found.reason} {error}")
+        if faults:
+            raise NothingToLearnError(" ".join(faults))
+        return NOTHING
 
     # The way
 
     def advance(self, *, actor: str) -> str:
-        """Take every challenger and the watched release as far as they can go now."""
-        steps = [
-            *(self._resume(row, actor) for row in self._staged(GATE)),
-            self._watching.look(actor=actor),
-            *(self._leave_shadow(row, actor) for row in self._staged(SHADOW)),
-            self._plans.promote(actor=actor),
-        ]
+        """Take the watched release and every challenger as far as they can go now.
+
+        What cannot go on keeps nothing else from it, least of all a release from being taken
+        back. Raises `ServiceError` at the end if something could not.
+        """
+        said: list[str | None] = []
+        faults: list[str] = []
+
+        def take(step: Callable[[], str | None]) -> None:
+            try:
+                said.append(step())
+            except (ServiceError, ModelError) as error:
+                faults.append(str(error))
+
+        take(lambda: self._watching.look(actor=actor))
+        for stage, go_on in ((GATE, self._resume), (SHADOW, self._leave_shadow)):
+            for row in self._staged(stage):
+                take(partial(go_on, row, actor))
+        take(lambda: self._plans.promote(actor=actor))
         self._digests.missing()
-        return " ".join(step for step in steps if step is not None) or NOTHING
+        told = " ".join([*filter(None, said), *faults])
+        if faults:
+            raise ServiceError(told)
+        return told or NOTHING
 
     def approve(self, version: str, *, actor: str, reason: str) -> None:
         """A named person makes a waiting challenger live. Raises `ModelRuleError`."""
@@ -188,6 +198,11 @@ class LifecycleService:
         """Every challenger, oldest first."""
         with reading(self._context.engine) as connection:
             return ChallengerStore(connection).all()
+
+    def _answer(self, found: Due, actor: str, progress: Progress | None, with_report: bool) -> str:
+        if found.kind == RECALIBRATION:
+            return self._recalibrate(found.origin, actor, progress or _say_nothing)
+        return self._train(REFRESH, found.origin, actor, progress, True, with_report)
 
     def _recalibrate(self, origin: str, actor: str, say: Progress) -> str:
         busy = self._busy(RECALIBRATION, asked=True)
@@ -307,6 +322,10 @@ class LifecycleService:
             now=until,
             histories=row["detail"]["histories"],
         )
+        try:
+            self._models.load(self._models.version(row["version"]))
+        except ArtefactError as error:
+            return self._steps.give_up(row, str(error), actor)
         return self._judge(row["version"], champion, rows, until, row["detail"]["kind"], actor)
 
     def _judge(

@@ -39,34 +39,24 @@ class Due:
     """One sentence."""
 
 
-def due(
-    connection: Connection, now: datetime, settings: Settings, label_version: str
-) -> Due | None:
-    """What an open alert or new outcomes ask for; `None` if nothing, or if it is on its way.
+def due(connection: Connection, now: datetime, settings: Settings, label_version: str) -> list[Due]:
+    """What open alerts and new outcomes ask for and is not on its way, the first asked first.
 
     An alert is answered once: by a challenger that was trained after it was raised. A prevalence
     shift asks for other priors first, and for a refresh where that did not end it within
     `PATIENCE`; a drift of inputs is waited for as long.
     """
-    store = ModelStore(connection)
-    champion = store.champion()
-    challengers = ChallengerStore(connection).all()
+    champion = ModelStore(connection).champion()
     if champion is None:
-        return None
-    for alert in AlertStore(connection).unresolved():
-        found = _asked(alert, challengers, champion, now)
-        if found is not None and busy_with(found.kind, challengers) is None:
-            return found
-    if busy_with(REFRESH, challengers) is not None:
-        return None
-    if not settings.retrain_new_outcomes:
-        return None
-    last = _newest(challengers, (REFRESH, SEARCH))
-    since = max(fitted_at(champion), last or fitted_at(champion))
-    count = OutcomeStore(connection).decided_since(label_version, since)
-    if count < settings.retrain_new_outcomes:
-        return None
-    return Due(REFRESH, "outcomes", f"{count} outcomes are new since {since:%Y-%m-%d}.")
+        return []
+    challengers = ChallengerStore(connection).all()
+    found = [
+        _asked(alert, challengers, champion, now) for alert in AlertStore(connection).unresolved()
+    ]
+    found.append(_new_outcomes(connection, challengers, champion, settings, label_version))
+    first = {one.kind: one for one in reversed(found) if one is not None}
+    free = [one for one in first.values() if busy_with(one.kind, challengers) is None]
+    return sorted(free, key=found.index)
 
 
 def busy_with(kind: str, challengers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -106,6 +96,23 @@ def _asked(
     if kind == INPUT_DRIFT and now - raised >= PATIENCE:
         return None if refreshed else Due(REFRESH, "alert", reason)
     return None
+
+
+def _new_outcomes(
+    connection: Connection,
+    challengers: Sequence[Mapping[str, Any]],
+    champion: Mapping[str, Any],
+    settings: Settings,
+    label_version: str,
+) -> Due | None:
+    if not settings.retrain_new_outcomes:
+        return None
+    last = _newest(challengers, (REFRESH, SEARCH))
+    since = max(fitted_at(champion), last or fitted_at(champion))
+    count = OutcomeStore(connection).decided_since(label_version, since)
+    if count < settings.retrain_new_outcomes:
+        return None
+    return Due(REFRESH, "outcomes", f"{count} outcomes are new since {since:%Y-%m-%d}.")
 
 
 def _newest(challengers: Sequence[Mapping[str, Any]], kinds: Sequence[str]) -> datetime | None:

@@ -518,7 +518,7 @@ def alert(context: ProcessContext, kind: str, at: datetime, version: str | None 
 def asked(context: ProcessContext, at: datetime) -> tuple[str, str] | None:
     with session.reading(context.engine) as connection:
         found = due(connection, at, context.settings, context.terminology.label_version)
-    return None if found is None else (found.kind, found.origin)
+    return (found[0].kind, found[0].origin) if found else None
 
 
 def test_alerts_ask_for_a_challenger_once(quiet: ProcessContext) -> None:
@@ -568,6 +568,55 @@ def test_what_is_asked_for_is_trained(quiet: ProcessContext) -> None:
         service.recalibrate(actor="schedule")
     with pytest.raises(ServiceError, match="nothing to learn from"):
         service.recalibrate(actor="dr", asked=True)
+
+
+def test_what_cannot_be_had_yet_keeps_nothing_else_from_being_trained(
+    context: ProcessContext, artefacts: Artefacts
+) -> None:
+    add(context, "0", artefacts["good"])
+    models(context).promote("0", actor="test", reason="first")
+    # Enough to train on, and nothing of the last 90 days to tell today's shares by.
+    visit(context, 500, SEEN - timedelta(days=200), seed=8, name="a")
+    alert(context, "prevalence_shift", SEEN)
+    alert(context, "loss_rise", SEEN + timedelta(hours=1))
+    set_time(context, SEEN + timedelta(days=1))
+    said = LifecycleService(context).recalibrate(actor="schedule", with_report=False)
+    assert said.startswith("An alert of 2026-03-01 is open: loss rise. Version 1 is ")
+    assert stage(context)["detail"]["kind"] == "refresh"
+    # It has learnt from rows since the shift too.
+    assert LifecycleService(context).recalibrate(actor="schedule") == NOTHING
+
+
+def test_a_challenger_that_cannot_go_on_keeps_no_release_from_being_taken_back(
+    context: ProcessContext, artefacts: Artefacts
+) -> None:
+    add(context, "1", artefacts["good"])
+    add(context, "2", artefacts["bad"])
+    models(context).promote("1", actor="test", reason="first")
+    models(context).promote("2", actor="test", reason="a mistake")
+    add(context, "3", artefacts["other"])
+    add(context, "4", artefacts["other"])
+    with context.engine.begin() as connection:
+        ModelStore(connection).add_history(
+            {
+                "id": "gone",
+                "sha256": "x",
+                "location": "/nowhere",
+                "label_version": context.terminology.label_version,
+                "rows": 1,
+                "added_at": SEEN,
+                "report": {},
+            }
+        )
+    detail = {"kind": "refresh", "data_until": SEEN.isoformat(), "histories": ["gone"]}
+    on_its_way(context, "3", "gate", champion="2", detail=detail)
+    on_its_way(context, "4", "shadow", champion="2", shadow_until=SEEN)
+    with pytest.raises(ServiceError, match="history of the champion is missing"):
+        advance(context)
+    visit(context, 150, SEEN + timedelta(hours=1), seed=8, name="a")
+    set_time(context, SEEN + timedelta(days=35))
+    assert advance(context).startswith("Version 2 is taken back: log loss ")
+    assert live(context) == "1"
 
 
 def test_a_shift_of_prevalence_is_answered_by_other_priors(
