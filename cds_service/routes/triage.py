@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
 from cds_service.context import ProcessContext
@@ -43,6 +44,26 @@ Process = Annotated[ProcessContext, Depends(process)]
 Speaking = Annotated[Words, Depends(speaking(WORDS))]
 Clinician = Annotated[Person, Depends(signed_in(Permission.TRIAGE))]
 Sent = Annotated[Form, Depends(form)]
+
+
+def agreed(context: Process, person: Clinician) -> TriageService:
+    """The service, for whoever agreed to the data-use policy; everybody else is asked first."""
+    service = TriageService(context)
+    if service.agreed_at(person, VERSION) is None:
+        policy = prefix_of(context.settings) + "/triage/policy"
+        raise HTTPException(303, headers={"Location": policy, "Cache-Control": "no-store"})
+    return service
+
+
+Agreed = Annotated[TriageService, Depends(agreed)]
+
+
+def opened(service: Agreed, person: Clinician, identifier: str) -> Case:
+    """The case in the address."""
+    return _case(service, identifier, person)
+
+
+Opened = Annotated[Case, Depends(opened)]
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _UNREADABLE = 422
 PAUSED = "paused"
@@ -53,14 +74,12 @@ def triage(
     request: Request,
     context: Process,
     person: Clinician,
+    service: Agreed,
     words: Speaking,
     again: Annotated[str | None, Query()] = None,
 ) -> Response:
     """An empty form with a new case number; `again` is an assessment whose case is measured again.
     Whoever has not agreed to the data-use policy is asked first."""
-    service = TriageService(context)
-    if service.agreed_at(person, VERSION) is None:
-        return _to(context, "/triage/policy")
     if again is None:
         return _form(request, context, words, number=service.new_number())
     case = _case(service, again, person)
@@ -69,12 +88,14 @@ def triage(
 
 @router.post("", summary="Assess what was entered")
 def assess(
-    request: Request, context: Process, person: Clinician, words: Speaking, fields: Sent
+    request: Request,
+    context: Process,
+    person: Clinician,
+    service: Agreed,
+    words: Speaking,
+    fields: Sent,
 ) -> Response:
     """Check the form; what is right is assessed, and its result shown."""
-    service = TriageService(context)
-    if service.agreed_at(person, VERSION) is None:
-        return _to(context, "/triage/policy")
     number = read_case_number(fields.get("number", "")) or service.new_number()
     read = read_form(fields, context.clock())
     sent, given, problems = fields.get("sent", ""), typed(fields), read.problems
@@ -107,17 +128,13 @@ def assess(
 def result(
     request: Request,
     context: Process,
-    person: Clinician,
     words: Speaking,
-    identifier: str,
+    case: Opened,
     told: Annotated[str | None, Query()] = None,
 ) -> Response:
     """What is said of the readings; read again in either language, and audited."""
-    service = TriageService(context)
-    if service.agreed_at(person, VERSION) is None:
-        return _to(context, "/triage/policy")
     said = words.say(f"told.{told}") if told in ("feedback", "outcome") else None
-    return _result(request, context, words, _case(service, identifier, person), told=said)
+    return _result(request, context, words, case, told=said)
 
 
 @router.post("/results/{identifier}/feedback", summary="Say that an answer was wrong")
@@ -125,22 +142,19 @@ def feedback(
     request: Request,
     context: Process,
     person: Clinician,
+    service: Agreed,
     words: Speaking,
     fields: Sent,
-    identifier: str,
+    case: Opened,
 ) -> Response:
     """Keep it as feedback on the card."""
-    service = TriageService(context)
-    if service.agreed_at(person, VERSION) is None:
-        return _to(context, "/triage/policy")
-    case = _case(service, identifier, person)
     reasons = {reason["code"]: reason for reason in _reasons(context, case, words)}
     reason, comment = reasons.get(fields.get("reason", "")), fields.get("comment", "")
     if reason is None and not comment.strip():
         wrong = {"feedback": words.say("feedback.needed")}
         return _result(request, context, words, case, wrong=wrong)
     service.was_wrong(case, reason=reason, comment=comment, person=person)
-    return _to(context, f"/triage/results/{identifier}?told=feedback#told")
+    return _to(context, f"/triage/results/{case.id}?told=feedback#told")
 
 
 @router.post("/results/{identifier}/outcome", summary="Confirm what a case turned out to be")
@@ -148,31 +162,30 @@ def outcome(
     request: Request,
     context: Process,
     person: Clinician,
+    service: Agreed,
     words: Speaking,
     fields: Sent,
-    identifier: str,
+    case: Opened,
 ) -> Response:
     """Keep the confirmed category as the outcome of the case."""
-    service = TriageService(context)
-    if service.agreed_at(person, VERSION) is None:
-        return _to(context, "/triage/policy")
-    case = _case(service, identifier, person)
     chosen = fields.get("category", "")
     if chosen not in (UNDETERMINED, *(severity.value for severity in SEVERITIES)):
         wrong = {"outcome": words.say("outcome.needed")}
         return _result(request, context, words, case, wrong=wrong)
     service.confirm(case, Answer.of(chosen), person)
-    return _to(context, f"/triage/results/{identifier}?told=outcome#told")
+    return _to(context, f"/triage/results/{case.id}?told=outcome#told")
 
 
 @router.post("/find", summary="Find a case by its number")
 def find(
-    request: Request, context: Process, person: Clinician, words: Speaking, fields: Sent
+    request: Request,
+    context: Process,
+    person: Clinician,
+    service: Agreed,
+    words: Speaking,
+    fields: Sent,
 ) -> Response:
     """Lead to the newest result of the case. The number is never part of an address."""
-    service = TriageService(context)
-    if service.agreed_at(person, VERSION) is None:
-        return _to(context, "/triage/policy")
     number = read_case_number(fields.get("number", ""))
     told = "find.wrong"
     if number is not None:
@@ -188,6 +201,16 @@ def find(
         not_found=words.say(told),
         code=_UNREADABLE if number is None else NotFoundError.status,
     )
+
+
+@router.get("/find", summary="Back to the form")
+@router.get("/results/{identifier}/feedback", summary="Back to the result")
+@router.get("/results/{identifier}/outcome", summary="Back to the result")
+def back(request: Request, context: Process, _person: Clinician, words: Speaking) -> Response:
+    """What was wrong with a form stands at the address it was sent to: whoever loads that again,
+    chooses the other language there or signs in anew comes back to its page."""
+    path = str(request.scope["path"]).rpartition("/")[0]
+    return _to(context, f"{path}?lang={words.language}")
 
 
 @router.get("/policy", summary="The data-use policy")
@@ -270,7 +293,7 @@ def _result(
     return page(
         "triage_result.html",
         words,
-        title=words.say("result.of", number=case.number),
+        title=words.say("result"),
         request=request,
         code=_UNREADABLE if wrong else 200,
         case=case,

@@ -67,7 +67,6 @@ ENGLISH: dict[str, str] = {
     "again.age": "I have checked: it is right",
     # The result.
     "result": "Result",
-    "result.of": "Case {number}",
     "result.at": "Assessed at {at}",
     "indicator.info": "Information",
     "indicator.warning": "Warning",

@@ -64,7 +64,6 @@ SPANISH: dict[str, str] = {
     "again.age": "Lo he comprobado: es correcto",
     # The result.
     "result": "Resultado",
-    "result.of": "Caso {number}",
     "result.at": "Evaluado el {at}",
     "indicator.info": "Información",
     "indicator.warning": "Advertencia",

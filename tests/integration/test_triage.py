@@ -303,6 +303,27 @@ def test_a_card_of_a_health_record_is_no_case(here: Service) -> None:
 # What people say of it
 
 
+def test_an_address_that_a_form_was_sent_to_leads_back_to_its_page(here: Service) -> None:
+    """Its errors are shown there: the other language or a new sign-in must not end in a 405."""
+    ana = clinician(here)
+    address, _ = ana.assessed()
+    for sent, page in (
+        ("/triage/find", "/triage"),
+        (f"{address}/feedback", address),
+        (f"{address}/outcome", address),
+    ):
+        assert ana.post(sent, {}).status_code == 422, sent
+        back = ana.get(f"{sent}?lang=es")
+        assert (back.status_code, back.headers["location"]) == (303, f"{page}?lang=es")
+        assert '<html lang="es">' in ana.get(back.headers["location"]).text
+
+
+def test_the_history_of_a_browser_keeps_no_case_number(here: Service) -> None:
+    _, text = clinician(here).assessed()
+    (number,) = set(re.findall(r"[1-9A-Z]{4}-[1-9A-Z]{4}", text))
+    assert number not in text.partition("<body")[0]
+
+
 def test_feedback_needs_a_reason_or_words(here: Service) -> None:
     ana = clinician(here)
     address, _ = ana.assessed()
