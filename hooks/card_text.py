@@ -193,11 +193,14 @@ class CardText:
             lines = [say(f"why.{self._outside()}", **self._ages())]
         else:
             lines = [say(f"why.{found.situation.value}")]
-        if found.age is None:
-            lines.append(say("no_adult_limits.no_age"))
-        elif found.age < MIN_AGE:
-            lines.append(say("no_adult_limits.child"))
-        return lines
+        return lines + self.no_limit_lines()
+
+    def no_limit_lines(self) -> list[str]:
+        """Why no reading is called dangerous, where the limits for it are not for this age (C9)."""
+        age = self._found.age
+        if age is None:
+            return [self._wording.say("no_adult_limits.no_age")]
+        return [self._wording.say("no_adult_limits.child")] if age < MIN_AGE else []
 
     def _cautions(self) -> str:
         return self._together(self.caution_lines())

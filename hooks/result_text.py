@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from hooks.card_text import CardText
 from hooks.cards import CardPolicy, Indicator, choose_indicator
+from hooks.disease_severity import Situation
 from hooks.findings import Findings
 from hooks.wording import Wording, plain_data, sentence
 from model.severity import SEVERITIES
@@ -53,7 +54,7 @@ class ResultText:
     statements: Sequence[str]
     """What the model says; empty without a category."""
     why: Sequence[str]
-    """Why there is no category; empty where one was estimated."""
+    """Why there is no category, or no reading can be called dangerous; else empty."""
     cautions: Sequence[str]
     estimates: Sequence[Estimate]
     reasons_heading: str
@@ -94,13 +95,15 @@ def rules_text(findings: Findings, wording: Wording) -> ResultText:
     by_rules = replace(findings, assessment=None, category=None, acute_flagged=False)
     text = CardText(by_rules, wording, data=plain_data)
     red = [sentence(line) for line in text.red_lines()]
+    is_outside = findings.situation is Situation.OUT_OF_POPULATION
     return ResultText(
         indicator=Indicator.WARNING if red else Indicator.INFO,
         headline=text.summary() if red else "",
         red=red,
         news2=text.news2_lines(),
         statements=[],
-        why=[],
+        # Whom the limits are not for must not be taken for somebody without a dangerous reading.
+        why=text.why_lines() if is_outside else text.no_limit_lines(),
         cautions=text.caution_lines(),
         estimates=[],
         reasons_heading="",

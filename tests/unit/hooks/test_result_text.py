@@ -1,6 +1,6 @@
 """A page says what a card says, each statement in its place (C7, C9 to C11, C13, C19)."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
@@ -126,5 +126,38 @@ def test_c13_rules_say_nothing_of_the_model() -> None:
     whole = repr(astuple(said))
     for words in ("in 100", "unusual", "Acute", "acute"):
         assert words not in whole
+    assert said.why == []
     calm = rules_text(found(an_extraction(VITALS), an_assessment()), Wording("en"))
     assert (calm.headline, calm.indicator.value) == ("", "info")
+
+
+@pytest.mark.parametrize(
+    ("extraction", "situation", "why"),
+    [
+        (
+            an_extraction(RED, age=9.0),
+            Situation.OUT_OF_POPULATION,
+            "NEWS2 and adult limits are not used under 16 years.",
+        ),
+        (
+            an_extraction(RED, age=15.0),
+            Situation.SCORED,
+            "NEWS2 and adult limits are not used under 16 years.",
+        ),
+        (
+            replace(an_extraction(RED), pregnant=True),
+            Situation.OUT_OF_POPULATION,
+            "This model and NEWS2 were not made for pregnancy, so there is no category and no "
+            "score.",
+        ),
+    ],
+    ids=["a child", "a child of the population", "pregnancy"],
+)
+def test_c9_whom_the_limits_are_not_for_is_not_shown_as_without_danger(
+    extraction: Extraction, situation: Situation, why: str
+) -> None:
+    """70/40 without a word would read as "no dangerous reading"."""
+    assessment = an_assessment() if situation is Situation.SCORED else None
+    said = rules_text(find(extraction, assessment, some_facts(), situation), Wording("en"))
+    assert said.red == []
+    assert said.why[-1] == why
