@@ -207,7 +207,8 @@ class Promises:
     def _rare(self) -> Line:
         """Every case is on the list, and new heads leave what is said of common illness as it was.
 
-        A head is made of those whose patients no part of the model is judged by, from three on.
+        A head is made of those whose patients no part of the model is judged by, from three on,
+        and goes live if it is shown to tell them. Where it is not, that must have been said.
         """
         replay = self.replay
         cases = [
@@ -220,7 +221,8 @@ class Promises:
         held = len(cases) == len(replay.calendar.rare_cases)
         if not places:
             told = self._told_of_rare()
-            return Line(names.RARE_DISEASE, f"{said}; {told}", held and "too few" in told)
+            held &= told is not None
+            return Line(names.RARE_DISEASE, f"{said}; {told}", held, {"heads": 0})
         common = replay.hospital.visits[replay.hospital.visits["rare_code"].isna()]
         common = common[common["day"] > replay.calendar.rare_cases[0] - 60]
         moved = worse = 0.0
@@ -245,15 +247,16 @@ class Promises:
                 f"; a head of {head.cases} cases: {found:.0%} of new cases read like it, "
                 f"{_matched(last, common):.1%} of the others"
             )
-        return Line(names.RARE_DISEASE, said, held and moved == 0.0 and worse == 0.0)
+        held &= moved == 0.0 and worse == 0.0
+        return Line(names.RARE_DISEASE, said, held, {"heads": 1})
 
-    def _told_of_rare(self) -> str:
+    def _told_of_rare(self) -> str | None:
         """What the last update of rare heads said of the disease."""
         with reading(self.replay.hospital.context.engine) as connection:
             query = select(EVALUATIONS.c.result).where(EVALUATIONS.c.kind == "rare-update")
             rows = connection.execute(query.order_by(EVALUATIONS.c.at)).scalars().all()
         told = [one["sentence"] for row in rows for one in row["codes"] if one["code"] == RARE.code]
-        return str(told[-1]) if told else "its cases were never looked at"
+        return str(told[-1]) if told else None
 
     def _bad_challenger(self) -> Line:
         bad = self.replay.bad

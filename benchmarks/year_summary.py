@@ -26,6 +26,8 @@ def summary(lines: Sequence[Line]) -> list[Line]:
         verdict = held == len(mine)
         if scenario == names.NEW_DISEASE:
             said += _recovered(mine)
+        if scenario == names.RARE_DISEASE:
+            said += f"; a head went live in {_total(mine)['heads']}, else it was said why not"
         if scenario == names.SELECTIVE:
             said, verdict = _selective(mine)
         found.append(Line(scenario, said, verdict))
