@@ -1,17 +1,17 @@
 """How long calls took, as counts in buckets: what can be added up, whoever counted.
 
-A bucket is about a fifth wider than the one before, so that a figure read from them is right to
-within a tenth (the idea of HDR histograms and of DDSketch: Masson, Rim and Lee 2019).
+A bucket is about a tenth wider than the one before, so that a figure read from them is right to
+within a twentieth (the idea of HDR histograms and of DDSketch: Masson, Rim and Lee 2019).
 """
 
 import math
 from collections.abc import Mapping
 from typing import Final
 
-_PER_DOUBLING: Final = 4
+_PER_DOUBLING: Final = 8
 _FIRST: Final = 0.001
 """Upper end of bucket 0, s."""
-LAST: Final = 68
+LAST: Final = 136
 """The last bucket: all that took longer than about two minutes."""
 
 
@@ -30,7 +30,7 @@ def upper_end(bucket: int) -> float:
 def quantile(counts: Mapping[int, int], share: float) -> float | None:
     """The duration, s, that `share` of the counted ones did not exceed; `None` without any.
 
-    The middle of its bucket, by ratio: at most a tenth away from the true one, except where a
+    The middle of its bucket, by ratio: at most a twentieth away from the true one, except where a
     millisecond or less, or two minutes and more, are told apart no further.
     """
     total = sum(counts.values())
