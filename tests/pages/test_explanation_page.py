@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from cds_service.security.permissions import Role
-from tests.support.browsing import PHONE, WIDTHS, Axe, assert_sound, first_paint, walking
+from tests.support.browsing import PHONE, WIDTHS, Axe, assert_sound, walking
 from tests.support.service import Service, new_context, release, running
 
 HEADINGS = {
@@ -60,7 +60,6 @@ def test_it_is_sound(
     with walking(browser, served, width=width, language=language) as walk:
         page = walk.open(f"/assessments/{identifier}?lang={language}")
         assert_sound(walk, language, axe)
-        assert first_paint(page) < 1_000
         for heading in HEADINGS[language]:
             assert page.get_by_role("heading", name=heading, exact=True).is_visible()
         # Charts have names, and a table behind them that opens by keyboard.

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from cds_service.security.permissions import Role
-from tests.support.browsing import DESK, PHONE, WIDTHS, Axe, assert_sound, first_paint, walking
+from tests.support.browsing import DESK, PHONE, WIDTHS, Axe, assert_sound, walking
 from tests.support.people import serving_closed
 from tests.support.review_pages import ask
 from tests.support.service import Service
@@ -32,7 +32,6 @@ def test_a_case_is_answered_by_button_and_corrected(
     with walking(browser, served, width=width, language=language, roles=ROLES) as walk:
         page = walk.open("/review")
         assert_sound(walk, language, axe)
-        assert first_paint(page) < 1_000
         page.locator("main .button").first.click()
         page.wait_for_url(f"{walk.base}/review/case")
         assert_sound(walk, language, axe)

@@ -14,7 +14,6 @@ from tests.support.browsing import (
     Axe,
     Walk,
     assert_sound,
-    first_paint,
     walking,
 )
 from tests.support.service import Service, new_context, release, running
@@ -65,7 +64,6 @@ def test_the_form_and_its_result_are_sound(
     with walking(browser, served, width=width, language=language) as walk:
         page = walk.open(f"/triage?lang={language}")
         assert_sound(walk, language, axe)
-        assert first_paint(page) < 1_000
         fill(page, systolic_bp="84", diastolic_bp="50")
         page.get_by_role("button", name=said["submit"], exact=True).click()
         result = page.locator("#result")
