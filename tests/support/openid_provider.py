@@ -26,6 +26,7 @@ SECRET = "a secret with + and % and : in it"
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "u-1": {"name": "Ana Gil", "roles": ["ward-7", "doctors"], "fhirUser": "Practitioner/1"},
     "u-2": {"name": "Rita Sol", "roles": ["reviewers", "it"]},
+    "u-4": {"name": "Leo Paz", "roles": ["doctors"], "fhirUser": "Practitioner/2"},
     "u-3": {"name": "<b>Eva</b>", "roles": ["visitors"]},
 }
 ROLES = {"doctors": "clinician", "reviewers": "reviewer", "it": "administrator"}
@@ -51,8 +52,11 @@ class RunningProvider:
 
 
 @contextmanager
-def provider(folder: Path, base_url: str, **changes: Any) -> Iterator[RunningProvider]:
-    """A provider that knows the service at `base_url`; `changes` are settings of its own."""
+def provider(
+    folder: Path, base_url: str, *, certificate: Path | None = None, **changes: Any
+) -> Iterator[RunningProvider]:
+    """A provider that knows the service at `base_url`, with a certificate over https; `changes` are
+    settings of its own."""
     programs = node_folder()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -71,6 +75,10 @@ def provider(folder: Path, base_url: str, **changes: Any) -> Iterator[RunningPro
         "features": {"devInteractions": {"enabled": True}},
         "ttl": {"AccessToken": 600, "Session": 600, "Interaction": 600, "Grant": 600},
     } | changes
+    issuer = f"http://127.0.0.1:{port}"
+    if certificate is not None:
+        settings["certificate"] = str(certificate)
+        issuer = f"https://localhost:{port}"
     config, output = folder / f"provider-{port}.json", folder / f"provider-{port}.log"
     config.write_text(json.dumps(settings))
     with output.open("wb") as log:
@@ -87,7 +95,7 @@ def provider(folder: Path, base_url: str, **changes: Any) -> Iterator[RunningPro
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(output.read_text()[-2000:])
             time.sleep(0.05)
-        yield RunningProvider(f"http://127.0.0.1:{port}", process, output)
+        yield RunningProvider(issuer, process, output)
     finally:
         process.terminate()
         process.wait(10)

@@ -35,13 +35,21 @@ def closed_context(
     return new_context(folder, database_url, **chosen | settings)
 
 
-@contextmanager
-def serving_closed(folder: Path, *routers: APIRouter, **settings: Any) -> Iterator[Service]:
-    """A service outside development mode, over https on this machine, for a real browser. Its
-    clock goes."""
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def serving_closed(
+    folder: Path, *routers: APIRouter, port: int | None = None, **settings: Any
+) -> Iterator[Service]:
+    """A service outside development mode, over https on this machine, for a real browser. Its
+    clock goes."""
+    port = port or free_port()
     chosen: dict[str, Any] = {
         "development": False,
         "public_url": f"https://localhost:{port}",
