@@ -105,4 +105,4 @@ def share_of(part: int, whole: int, words: Words, decimals: int = 1) -> str:
 
 def milliseconds(seconds: float | None, words: Words) -> str:
     """A duration, to the millisecond."""
-    return words.say("none") if seconds is None else f"{words.figure(seconds * 1_000, 0)} ms"
+    return words.say("none") if seconds is None else f"{words.figure(seconds * 1_000, 0)}\u00a0ms"

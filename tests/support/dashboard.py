@@ -71,7 +71,7 @@ def fill_overview(
                 assessments.append(row)
                 seconds = float(draw.lognormal(-4.2, 0.5))
                 calls.append(a_call(name, "disease-severity", 200, seconds, at))
-                if draw.random() < 0.004:
+                if draw.random() < 0.0008:
                     calls.append(a_call(name, "disease-severity", 503, 4.0, at))
                 if draw.random() < 0.02:
                     calls.append(a_call("", "disease-severity", 401, 0.003, at))
