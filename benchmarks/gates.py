@@ -24,7 +24,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,7 +33,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # h
 
 from benchmarks.gates_replay import Replay, Verdict, of_real, simulated
 from benchmarks.gates_summary import as_text, promises
-from benchmarks.real_data import FIVE, nhamcs, with_inputs
+from benchmarks.real_data import FIVE, NHAMCS_FILE, nhamcs, with_inputs
 
 SEEDS, QUICK_SEEDS = 20, 3
 SIMULATED, NHAMCS = "simulated", "NHAMCS"
@@ -53,12 +52,16 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--workers", type=int, default=1, help="processes, a seed in each")
     options = parser.parse_args()
-    seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
+    seeds = options.seeds
+    if seeds is None:
+        seeds = QUICK_SEEDS if options.quick else SEEDS
     if seeds < 1 or options.workers < 1:
         parser.error("There must be a seed and a process at least.")
+    if options.json is not None and not options.json.parent.is_dir():
+        parser.error(f"There is no folder {options.json.parent} for the verdicts.")
     sources = [SIMULATED, NHAMCS]
-    if not options.data.is_dir():
-        _say(f"{options.data} is not there: simulated patients only.")
+    if not (options.data / NHAMCS_FILE).is_file():
+        _say(f"{options.data / NHAMCS_FILE} is not there: simulated patients only.")
         sources.remove(NHAMCS)
     verdicts: list[Verdict] = []
     started = time.monotonic()
@@ -74,7 +77,8 @@ def main() -> int:
     _say("\n".join(map(str, judged)))
     _say(f"{(time.monotonic() - started) / 60:.1f} min")
     if options.json is not None:
-        options.json.write_text(json.dumps([asdict(one) for one in verdicts], indent=1) + "\n")
+        told = json.dumps([one.as_json() for one in verdicts], indent=1, allow_nan=False)
+        options.json.write_text(f"{told}\n")
     return int(any(promise.held is False for promise in judged))
 
 

@@ -7,7 +7,7 @@ from whom neither model has learnt.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,15 @@ class Verdict:
     def refused(self) -> bool:
         """Whether a gate refused it; "not enough to decide" is neither."""
         return self.outcome == REFUSED
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types; `null` for what was not judged."""
+        unknown = {
+            n: None
+            for n, value in asdict(self).items()
+            if isinstance(value, float) and np.isnan(value)
+        }
+        return asdict(self) | unknown
 
 
 def simulated(seed: int, rows: int = SIMULATED_ROWS) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from model.features import CORE
 from model.training.cleaning import clean_history
 from model.training.history import read_history
 
+NHAMCS_FILE = "nhamcs_ed_2015_2018.csv.gz"
 COLUMNS = {
     "heart_rate": "hr",
     "body_temperature": "temp_c",
@@ -34,8 +35,9 @@ def nhamcs(folder: Path) -> pd.DataFrame:
     US CDC/NCHS public-use files. `severity` is a proxy: acute is critical care, chronic a
     comorbidity, not ill an administrative or preventive visit, mild the rest.
     """
-    path = folder / "nhamcs_ed_2015_2018.csv.gz"
-    raw = read_history(path, column_map=COLUMNS, time_column="year", source="NHAMCS")
+    raw = read_history(
+        folder / NHAMCS_FILE, column_map=COLUMNS, time_column="year", source="NHAMCS"
+    )
     return clean_history(raw).frame
 
 

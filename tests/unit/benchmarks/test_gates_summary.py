@@ -1,5 +1,6 @@
 """Rates and promises of the replays of the gates: they must be able to say "does not hold"."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -66,6 +67,15 @@ def test_the_table_names_the_gates_that_refused() -> None:
     said = as_text([HELD_BACK, both])
     assert "refused by: log loss 2, sensitivity for acute 1" in said
     assert "promoted 0 of 2 [0.00, 0.66], refused 2 of 2 [0.34, 1.00]" in said
+
+
+def test_a_verdict_is_json_though_a_figure_is_not_known() -> None:
+    told = json.loads(
+        json.dumps(replace(HELD_BACK, sensitivity=float("nan")).as_json(), allow_nan=False)
+    )
+    assert told["sensitivity"] is None
+    assert told["refused_by"] == ["log_loss"]
+    assert told["log_loss"] == HELD_BACK.log_loss
 
 
 def test_sixty_in_a_hundred_of_the_acute_that_are_learnt_are_mislabelled() -> None:
