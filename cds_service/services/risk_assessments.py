@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -188,7 +189,14 @@ def stored_findings(
     extraction = _extraction(row, identifiers)
     situation = Situation(row["situation"])
     assessment = _assessment(row, facts) if situation is Situation.SCORED else None
-    return find(extraction, assessment, facts, situation)
+    found = find(extraction, assessment, facts, situation)
+    if Severity.ACUTE in facts.thresholds or assessment is None:
+        return found
+    # Its threshold went with the model's files. Less than was shown would lower concern (C9, C10).
+    was_flagged = row["indicator"] == "critical" or (
+        row["indicator"] == "warning" and not found.red
+    )
+    return replace(found, acute_flagged=was_flagged)
 
 
 def _extraction(row: Mapping[str, Any], identifiers: Mapping[str, Any]) -> Extraction:

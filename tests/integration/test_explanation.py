@@ -148,7 +148,8 @@ def test_without_its_model_the_stored_reasons_are_shown_and_said_to_be(
     context = new_context(tmp_path)
     release(context, "1", *small_model)
     with running(context, context.clock) as service:
-        identifier = assessed(service, service.vitals(heart_rate=128))
+        identifier = assessed(service, service.vitals(128, 38.8, 104, 62))
+        shown = opened(service, identifier).text
         with context.engine.begin() as connection:
             connection.execute(update(ASSESSMENTS).values(model_version="gone"))
             gone = dict(connection.execute(select(MODEL_VERSIONS)).one()._mapping)
@@ -156,6 +157,9 @@ def test_without_its_model_the_stored_reasons_are_shown_and_said_to_be(
             connection.execute(insert(MODEL_VERSIONS), gone)
         text = opened(service, identifier).text
         assert "cannot be asked any more" in text
+        # What was a warning stays one, though its threshold is not known any more (C10).
+        assert 'class="verdict warning"' in shown
+        assert 'class="verdict warning"' in text
         start, *steps, end = column(text, "How the estimate of")
         assert start + sum(steps) == end
         assert CHANGE not in text
