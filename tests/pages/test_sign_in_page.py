@@ -198,6 +198,23 @@ def test_a_screen_left_alone_is_left_by_the_page(
         assert [one for one in walk.complaints if "401" not in one] == []
 
 
+def test_a_tab_that_was_left_behind_is_left_by_the_page_after_signing_out(
+    browser: Browser, served: Service
+) -> None:
+    with walking(browser, served, roles=(Role.REVIEWER,)) as walk:
+        page = walk.open("/try/say")
+        other = page.context.new_page()
+        other.goto(f"{walk.base}/try/say")
+        back = "document.dispatchEvent(new Event('visibilitychange'))"
+        with other.expect_response("**/session"):
+            other.evaluate(back)
+        assert other.url == f"{walk.base}/try/say"
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url(f"{walk.base}/sign-in?told=out")
+        other.evaluate(back)
+        other.wait_for_url(f"{walk.base}/sign-in?told=idle&next=%2Ftry%2Fsay", timeout=5_000)
+
+
 def test_the_way_to_the_provider_and_back(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory, axe: Axe
 ) -> None:

@@ -31,9 +31,9 @@
     location.replace(dialog.dataset.leave);
   }
 
-  async function look() {
+  async function look({ isBack = false } = {}) {
     const left = active + idle - Date.now();
-    if (left > warning) return;
+    if (left > warning && !isBack) return;
     // Somebody may work in another tab, which keeps the session too.
     let seconds = 0;
     try {
@@ -59,5 +59,13 @@
     act();
     tell();
   });
-  setInterval(look, Math.min(5_000, idle / 10));
+  setInterval(() => look(), Math.min(5_000, idle / 10));
+  // Whoever comes back to a page, from another tab or by the history, may find that somebody signed
+  // out meanwhile: what it shows is then for nobody.
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") look({ isBack: true });
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) look({ isBack: true });
+  });
 })();
