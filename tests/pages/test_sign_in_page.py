@@ -182,18 +182,18 @@ def test_a_screen_left_alone_is_left_by_the_page(
 ) -> None:
     folder = tmp_path_factory.mktemp("idle")
     with (
-        serving_closed(folder, router, session_minutes=0.1) as service,
+        serving_closed(folder, router, session_minutes=0.3) as service,
         walking(browser, service, width=DESK, roles=(Role.REVIEWER,)) as walk,
     ):
         page = walk.open("/try/say")
         dialog = page.get_by_role("dialog")
-        expect(dialog).to_be_visible(timeout=6_000)
+        expect(dialog).to_be_visible(timeout=18_000)
         page.get_by_role("button", name="Stay signed in").click()
         expect(dialog).to_be_hidden()
         page.wait_for_timeout(1_500)
         assert page.url == f"{walk.base}/try/say"
         # Nobody does anything any more.
-        page.wait_for_url(f"{walk.base}/sign-in?told=idle&next=%2Ftry%2Fsay", timeout=9_000)
+        page.wait_for_url(f"{walk.base}/sign-in?told=idle&next=%2Ftry%2Fsay", timeout=27_000)
         assert "You were signed out" in page.locator("main").inner_text()
         assert [one for one in walk.complaints if "401" not in one] == []
 
