@@ -354,7 +354,7 @@ def everywhere(
         closed = Sender(http, statuses=sender.statuses)
         parts = dict.fromkeys(("service", "identifier", "condition_id", "patient_id"), PATIENT)
         parts |= {"type_name": "Condition", "key": PATIENT, "token": PATIENT}
-        parts |= {"place": PATIENT, "name": PATIENT}
+        parts |= {"place": PATIENT, "name": PATIENT, "version": PATIENT}
         for method, path in sorted(every_route() - PUBLIC_ROUTES):
             status = 404 if path.startswith("/sandbox") else 401  # Not there outside development.
             closed.send(status, method, path, opened(), **parts)

@@ -21,7 +21,7 @@ def report(
 ) -> None:
     """Write the report of a version, with pictures, as one HTML page."""
     # Imported here, so that a serving process never loads what trains and evaluates.
-    from cds_service.services.model_reports import ModelReportService
+    from cds_service.services.kept_reports import ModelReportService
     from cds_service.services.models import ModelService
 
     settings = load_settings()

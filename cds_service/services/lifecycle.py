@@ -29,10 +29,6 @@ from cds_service.services.models import ModelService
 from cds_service.services.planned_promotion import PlannedPromotion
 from cds_service.services.recalibrating import Recalibrating
 from cds_service.services.release_watching import ReleaseWatching
-from cds_service.services.releasing import (
-    ModelRuleError,
-    withdraw,
-)
 from cds_service.services.retraining import RetrainingService, as_champion, full_search
 from cds_service.services.training import TrainingService, after_minutes
 from cds_service.services.training_rows import (
@@ -163,6 +159,10 @@ class LifecycleService:
                 take(partial(go_on, row, actor))
         take(lambda: self._plans.promote(actor=actor))
         self._digests.missing()
+        # What a page made live is not known to MLflow yet.
+        live = self._models.champion()
+        if live is not None:
+            self._models.follow_champion(live["version"])
         told = " ".join([*filter(None, said), *faults])
         if faults:
             raise ServiceError(told)
@@ -170,25 +170,11 @@ class LifecycleService:
 
     def approve(self, version: str, *, actor: str, reason: str) -> None:
         """A named person makes a waiting challenger live. Raises `ModelRuleError`."""
-        row = self._challenger(version)
-        if row["stage"] != WAITING:
-            raise ModelRuleError(
-                f"Version {version} does not wait for approval: it is {row['stage']}. To make it "
-                f"live all the same: cds-service models promote {version} --reason …"
-            )
-        self._models.promote(version, actor=actor, reason=reason, stages=(WAITING,))
+        self._models.approve(version, actor=actor, reason=reason)
 
     def withdraw(self, version: str, *, actor: str, reason: str) -> None:
         """Take a challenger off its way. Raises `ModelRuleError`."""
-        row = self._challenger(version)
-        if not reason.strip():
-            raise ModelRuleError("A reason is needed; it is kept in the audit trail.")
-        at = self._context.clock()
-        with self._context.engine.begin() as connection:
-            if not withdraw(connection, version, at=at, actor=actor, reason=reason):
-                raise ModelRuleError(
-                    f"Version {version} is at the end of its way: it is {row['stage']}."
-                )
+        self._models.withdraw(version, actor=actor, reason=reason)
 
     def digest(self, version: str | None = None) -> dict[str, Any]:
         """What changed with a promotion, by default the newest. Raises `ServiceError`."""
@@ -296,15 +282,6 @@ class LifecycleService:
 
     def _staged(self, stage: str) -> list[dict[str, Any]]:
         return [row for row in self.challengers() if row["stage"] == stage]
-
-    def _challenger(self, version: str) -> dict[str, Any]:
-        with reading(self._context.engine) as connection:
-            row = ChallengerStore(connection).get(version)
-        if row is None:
-            raise ModelRuleError(
-                f"Version {version} is no challenger; see cds-service models challengers."
-            )
-        return row
 
     def _resume(self, row: dict[str, Any], actor: str) -> str:
         """Judge a challenger whose training was done and whose comparison was not."""

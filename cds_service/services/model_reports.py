@@ -1,28 +1,15 @@
-"""The report of each model version: kept when it is trained, read by who asks for it."""
+"""The report of each model version, kept when it is trained; `kept_reports` reads it."""
 
 import json
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine
-
-from cds_service.context import Clock
-from cds_service.errors import ServiceError
-from cds_service.settings import Settings
-from cds_service.storage.audit_store import AuditStore
-from cds_service.storage.model_store import ModelStore
-from cds_service.storage.session import reading
+from cds_service.services.kept_reports import PAGE
 from model.evaluation.html_report import html_report, report_record
 from model.training.run import TrainingResult
 
-PAGE, RECORD = "report.html", "report.json"
-
-
-def report_folder(settings: Settings, version: str) -> Path:
-    """Where the report of a version is kept."""
-    return settings.data_dir / "reports" / version
+RECORD = "report.json"
 
 
 def keep_report(
@@ -49,45 +36,3 @@ def keep_report(
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(folder / name)
     return True
-
-
-class ModelReportService:
-    """Reads reports; every read is audited."""
-
-    def __init__(self, engine: Engine, settings: Settings, clock: Clock) -> None:
-        self._engine = engine
-        self._settings = settings
-        self._clock = clock
-
-    def page(self, version: str, *, actor: str) -> str:
-        """The report of a version as one HTML page.
-
-        Raises `ServiceError` if it has none: it was trained before there were reports, without
-        one, or elsewhere.
-        """
-        with reading(self._engine) as connection:
-            alike = ModelStore(connection).alike(version)
-        paths = (report_folder(self._settings, name) / PAGE for name in alike)
-        path = next((one for one in paths if one.is_file()), None)
-        try:
-            text = None if path is None else path.read_text("utf-8")
-        except FileNotFoundError:
-            text = None
-        if text is None:
-            raise ServiceError(
-                f"Model version {version} has no report here: it was trained with --no-report, by "
-                "an earlier version of this program, or with another data folder (CDS_DATA_DIR)."
-            )
-        self._audit(version, actor, {"format": "html"})
-        return text
-
-    def _audit(self, version: str, actor: str, detail: dict[str, Any]) -> None:
-        with self._engine.begin() as connection:
-            AuditStore(connection).add(
-                at=self._clock(),
-                actor=actor,
-                action="read-report",
-                object_type="model",
-                object_id=version,
-                detail=detail,
-            )

@@ -40,6 +40,11 @@ class ModelRuleError(ServiceError):
     status = 409
     code = "business-rule"
 
+    def __init__(self, diagnostics: str, *, problem: str = "rule") -> None:
+        """`problem` names the rule, for whoever says it in other words."""
+        super().__init__(diagnostics)
+        self.problem = problem
+
 
 def make_live(
     connection: Connection,
@@ -67,7 +72,9 @@ def make_live(
     models.lock_releases()
     previous = models.champion()
     if instead_of is not None and (previous is None or previous["version"] != instead_of):
-        raise ModelRuleError(f"Version {instead_of} is not live any more; nothing was changed.")
+        raise ModelRuleError(
+            f"Version {instead_of} is not live any more; nothing was changed.", problem="not_live"
+        )
     decided = {"stage": PROMOTED, "decided_at": at, "decided_by": actor, "reason": reason}
     if action == "promote":
         moved = challengers.move(
@@ -77,7 +84,8 @@ def make_live(
         )
         if stages is not None and not moved:
             raise ModelRuleError(
-                f"Version {version} is not where it was on its way; nothing was changed."
+                f"Version {version} is not where it was on its way; nothing was changed.",
+                problem="stage",
             )
     release = models.add_release(
         {"version": version, "action": action, "at": at, "actor": actor, "reason": reason}

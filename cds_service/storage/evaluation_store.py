@@ -39,10 +39,10 @@ class EvaluationChunkStore:
             query = query.where(EVALUATION_CHUNKS.c.number < before)
         return [dict(row._mapping) for row in self._connection.execute(query.limit(count))]
 
-    def newest_of(self, version: str) -> dict[str, Any] | None:
-        """The last of the `LOOKED_AT` newest chunks in which a version was judged."""
+    def newest_of(self, *versions: str) -> dict[str, Any] | None:
+        """The last of the `LOOKED_AT` newest chunks in which every one of them was judged."""
         for chunk in self.newest(LOOKED_AT):
-            if version in chunk["result"]["versions"]:
+            if set(versions) <= set(chunk["result"]["versions"]):
                 return chunk
         return None
 

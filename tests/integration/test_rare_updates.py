@@ -12,8 +12,8 @@ import pytest
 
 from cds_service.context import ProcessContext
 from cds_service.services.deliveries import Incoming
+from cds_service.services.kept_reports import ModelReportService, report_folder
 from cds_service.services.model_cards import ModelCardService
-from cds_service.services.model_reports import ModelReportService, report_folder
 from cds_service.services.models import ModelService
 from cds_service.services.outcomes import OutcomeService
 from cds_service.services.rare_cases import RareCaseService

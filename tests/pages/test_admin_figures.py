@@ -11,13 +11,14 @@ from playwright.sync_api import Browser, Page
 from cds_service.security.permissions import Role
 from tests.support.artefacts import small_model as other_model
 from tests.support.browsing import WIDTHS, Axe, assert_sound, first_paint, walking
-from tests.support.dashboard_data import fill_inputs, fill_quality
+from tests.support.dashboard_data import fill_inputs, fill_models, fill_quality
 from tests.support.service import Service, new_context, running
 
 ROLES = (Role.ADMINISTRATOR,)
 HEADINGS = {
     "/admin/quality": {"en": "Model quality", "es": "Calidad del modelo"},
     "/admin/inputs": {"en": "Inputs", "es": "Entradas"},
+    "/admin/models": {"en": "Models", "es": "Modelos"},
 }
 CHARTED = ("/admin/quality", "/admin/inputs")
 
@@ -33,6 +34,7 @@ def filled(
     )
     fill_quality(context, small_model, (challenger.path, challenger.checksum), rows=480)
     fill_inputs(context, start=context.clock())
+    fill_models(context, (challenger.path, challenger.checksum))
     with running(context, context.clock) as service:
         yield service
 
@@ -153,3 +155,23 @@ def test_inputs_show_what_moved_against_its_limit(browser: Browser, filled: Serv
         )
         assert missing > 20.0 < implausible
         assert stale == unit == 0.0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_challenger_is_compared_and_asked_about(
+    browser: Browser, filled: Service, axe: Axe, language: str, width: int
+) -> None:
+    with walking(browser, filled, width=width, language=language, roles=ROLES) as walk:
+        page = walk.open("/admin/models")
+        said = {"en": ("Approve", "Compare"), "es": ("Aprobar", "Comparar")}[language]
+        page.get_by_role("link", name=re.compile(rf"{said[1]}\s*: 4")).first.click()
+        assert_sound(walk, language, axe)
+        assert page.locator("tbody tr").count() >= 8
+        page = walk.open("/admin/models")
+        page.get_by_role("link", name=re.compile(rf"{said[0]}\s*: 4")).click()
+        assert_sound(walk, language, axe)
+        # The browser asks for both before anything is sent.
+        page.locator("form button.dangerous, form[method=post] button").last.click()
+        assert page.locator("#reason:invalid").count() == 1
+        assert page.locator("#sure:invalid").count() == 1

@@ -9,6 +9,7 @@ from sqlalchemy import insert
 
 from cds_service.context import ProcessContext
 from cds_service.services.evaluating import EvaluatingService
+from cds_service.services.kept_reports import PAGE, report_folder
 from cds_service.services.shadow import ShadowService
 from cds_service.services.watching_inputs import InputWatchService
 from cds_service.storage.model_store import ModelStore
@@ -77,3 +78,58 @@ def fill_inputs(context: ProcessContext, *, rows: int = 300, start: datetime = S
     ward.see(rows)
     set_time(context, ward.at + HOUR)
     InputWatchService(context).run(actor="test")
+
+
+def gate(name: str, passed: bool | None, sentence: str) -> dict[str, object]:
+    """A gate as a comparison keeps it."""
+    return {"name": name, "passed": passed, "sentence": sentence, "figures": {}}
+
+
+def fill_models(context: ProcessContext, challenger: Model) -> None:
+    """Version 3 was compared with version 2; version 4 waits for an approver, with a report."""
+    at = context.clock() - DAY
+    gates = [
+        gate("categories", True, "It knows every category that the champion knows."),
+        gate("outcomes", True, "2,418 held-out outcomes of 2,207 patients; 2,000 are needed."),
+        gate("log_loss", True, "Difference −0.011 nat, at most −0.004; up to 0.003 is allowed."),
+        gate("category_log_loss", True, "No category is worse by more than 3 % of its entropy."),
+        gate("sensitivity", True, "Sensitivity for acute +0.012, at least −0.021."),
+        gate("fairness", True, "The gap between groups grows by 0.004, at most 0.031."),
+        gate("rare_floor", None, "No rare disease has enough cases."),
+        gate("latency", True, "Median 1.4 ms; nobody notices less than 5 ms."),
+    ]
+    told = {
+        "promote": True, "outcome": "promoted-ok", "champion": "2",
+        "reason": "It is shown not to be worse: log loss −0.011 nat, at most −0.004.",
+        "held_out": {"rows": 2418, "before": 1}, "gates": gates, "notes": [], "floors": [],
+    }  # fmt: skip
+    refused = told | {
+        "promote": False, "outcome": "refused",
+        "reason": "Log loss may be worse by 0.006 nat; up to 0.003 is allowed.",
+        "gates": [gate("log_loss", False, "Difference 0.001 nat, at most 0.006."), *gates[3:]],
+    }  # fmt: skip
+    with context.engine.begin() as connection:
+        store = ModelStore(connection)
+        row = dict(store.version("2") or {})
+        files = {"location": str(challenger[0]), "checksum": challenger[1]}
+        for version, stage, reason, comparison in (
+            ("4", "waiting", "Not worse in shadow on 812 matured outcomes.", told),
+            ("5", "refused", str(refused["reason"]), refused),
+        ):
+            named = {"version": version, "created_at": at, "note": "refresh"}
+            connection.execute(insert(MODEL_VERSIONS), row | named | files)
+            connection.execute(
+                insert(CHALLENGERS),
+                {
+                    "version": version, "origin": "refresh", "stage": stage, "champion": "2",
+                    "created_at": at, "reason": reason, "detail": {"kind": "refresh"},
+                },
+            )  # fmt: skip
+            store.add_evaluation(
+                {"id": f"e-{version}", "at": at, "kind": "retrain", "model_version": version,
+                 "result": comparison}
+            )  # fmt: skip
+    folder = report_folder(context.settings, "4")
+    folder.mkdir(parents=True)
+    page = "<!DOCTYPE html><title>Report</title><h1>Report</h1><script>alert(1)</script>"
+    (folder / PAGE).write_text(page, "utf-8")

@@ -13,6 +13,7 @@ PAGES = (
     "/admin",
     "/admin/quality",
     "/admin/inputs",
+    "/admin/models",
     "/admin/alerts",
     "/admin/clients",
     "/admin/audit",
@@ -57,3 +58,10 @@ def walk_dashboard(send: Send, context: ProcessContext, origin: str) -> None:
     post(422, "/admin/clients/pause", "reason=")
     post(303, "/admin/clients/pause", why)
     post(303, "/admin/clients/resume", why)
+    change, meant = "/admin/models/change", "version=1&live=1&reason=Xqz+137.31337"
+    for path in (change, "/admin/models/compare"):
+        send(404, "GET", path, headers=_BROWSER)
+    send(404, "GET", "/admin/models/{version}/report", headers=_BROWSER, version=PATIENT)
+    post(422, change, f"action=promote&{meant}")
+    post(409, change, f"action=promote&sure=1&{meant}")
+    post(404, change, f"action=promote&sure=1&version={PATIENT}")

@@ -2,12 +2,22 @@
 
 from fastapi import APIRouter
 
-from cds_service.routes.admin import alerts, audit, clients, exports, inputs, overview, quality
+from cds_service.routes.admin import (
+    alerts,
+    audit,
+    clients,
+    exports,
+    inputs,
+    models,
+    overview,
+    quality,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     overview.router,
     quality.router,
     inputs.router,
+    models.router,
     alerts.router,
     clients.router,
     audit.router,
