@@ -75,6 +75,10 @@ class ClientDesk:
                 return one
         raise NotFoundError("There is no such client.")
 
+    def has(self, name: str) -> bool:
+        """Whether there is a client of this name."""
+        return any(one.name == name for one in self.clients())
+
     def paused(self) -> bool:
         """Whether all cards of the service are paused."""
         with reading(self._context.engine) as connection:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -49,3 +50,12 @@ def to_page(request: Request, path: str, told: str | None = None) -> RedirectRes
     prefix = prefix_of(request.app.state.context.settings)
     target = prefix + path + ("" if told is None else f"?told={told}")
     return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+
+
+def to_page_of(request: Request, path: str) -> RedirectResponse:
+    """On to the page whose form was sent to this address: somebody chose the other language on
+    what a form led to."""
+    prefix = prefix_of(request.app.state.context.settings)
+    language = request.query_params.get("lang")
+    query = "" if language is None else "?" + urlencode({"lang": language})
+    return RedirectResponse(prefix + path + query, 303, {"Cache-Control": "no-store"})

@@ -154,3 +154,13 @@ def test_many_alerts_come_a_page_at_a_time(served: Service) -> None:
     last = visitor.get("/admin/alerts?state=open&page=99").text
     assert len(re.findall(r'<li class="row', last)) == 3
     assert 'href="?state=open&amp;page=1"' in last
+
+
+def test_another_language_is_chosen_after_a_form(served: Service) -> None:
+    one = add_alert(served.context, "k")
+    visitor = keeper(served)
+    for step in ("acknowledge", "resolve"):
+        sent = visitor.get(f"/admin/alerts/{one}/{step}?lang=es&note=x")
+        assert sent.status_code == 303
+        assert sent.headers["location"] == f"/admin/alerts/{one}?lang=es"
+        assert visitor.get(f"/admin/alerts/x/{step}").status_code == 404

@@ -229,3 +229,15 @@ def test_in_development_mode_the_development_client_is_fixed(tmp_path: Path) -> 
         refused = visitor.post("/admin/clients/development/pause", {"reason": "x"})
         assert refused.status_code == 409
         assert "The rules do not allow this change." in refused.text
+
+
+def test_another_language_is_chosen_after_a_form(served: Service) -> None:
+    visitor = keeper(served)
+    for step in ("mode", "pause", "resume"):
+        sent = visitor.get(f"/admin/clients/ehr/{step}?lang=es")
+        assert (sent.status_code, sent.headers["location"]) == (303, "/admin/clients/ehr?lang=es")
+        assert visitor.get(f"/admin/clients/nobody/{step}").status_code == 404
+    assert visitor.get("/admin/clients/pause").headers["location"] == "/admin/clients"
+    add(served.context, "pause")
+    assert visitor.get("/admin/clients/pause").status_code == 200
+    assert visitor.get("/admin/clients/resume").status_code == 303

@@ -42,6 +42,8 @@ def walk_dashboard(send: Send, context: ProcessContext, origin: str) -> None:
         send(status, "POST", path, f"csrf={token}&{text}".encode(), headers=headers, **parts)
 
     send(404, "GET", one, headers=_BROWSER, identifier=PATIENT)
+    for step in ("acknowledge", "resolve"):
+        send(303, "GET", f"{one}/{step}", headers=_BROWSER, **alert)
     post(303, f"{one}/acknowledge", note, **alert)
     post(409, f"{one}/acknowledge", note, **alert)
     post(422, f"{one}/resolve", "note=", **alert)
@@ -50,6 +52,8 @@ def walk_dashboard(send: Send, context: ProcessContext, origin: str) -> None:
     client = {"name": "gate"}
     send(200, "GET", one, headers=_BROWSER, **client)
     send(404, "GET", one, headers=_BROWSER, name=PATIENT)
+    for step in ("mode", "pause", "resume"):
+        send(303, "GET", f"{one}/{step}", headers=_BROWSER, **client)
     post(422, f"{one}/mode", why, **client)
     post(409, f"{one}/resume", why, **client)
     post(422, f"{one}/pause", "reason=", **client)

@@ -14,7 +14,7 @@ from cds_service.security.permissions import Permission
 from cds_service.services.alerts import AlertRuleError, AlertService
 from cds_service.web import admin_alerts_en, admin_alerts_es
 from cds_service.web.admin_alerts_page import STATES, alert_view, line_of
-from cds_service.web.admin_page import admin_page, admin_words, to_page
+from cds_service.web.admin_page import admin_page, admin_words, to_page, to_page_of
 from cds_service.web.paging import pager, paging
 from cds_service.web.words import Table, Words
 
@@ -79,6 +79,14 @@ def alert(
     del person
     said = words.say(f"told.{told}") if told in _TOLD else None
     return _alert(request, context, words, identifier, told=said)
+
+
+@router.get("/{identifier}/acknowledge", include_in_schema=False)
+@router.get("/{identifier}/resolve", include_in_schema=False)
+def after_form(request: Request, person: Keeper, identifier: str) -> Response:
+    """Back to the alert."""
+    del person
+    return to_page_of(request, f"/admin/alerts/{_known(identifier)}")
 
 
 @router.post("/{identifier}/acknowledge", summary="Acknowledge an alert")

@@ -15,7 +15,7 @@ from cds_service.services.clients import ClientRuleError, ClientService
 from cds_service.web import admin_clients_en, admin_clients_es
 from cds_service.web.admin_audit_page import event_view
 from cds_service.web.admin_clients_page import LONGEST_REASON, client_view
-from cds_service.web.admin_page import admin_page, admin_words, to_page
+from cds_service.web.admin_page import admin_page, admin_words, to_page, to_page_of
 from cds_service.web.paging import pager, paging
 from cds_service.web.words import Table, Words
 
@@ -27,6 +27,8 @@ Keeper = Annotated[Person, Depends(signed_in(Permission.CLIENTS))]
 Sent = Annotated[Form, Depends(form)]
 Asked = Annotated[str | None, Query()]
 _TOLD = ("paused", "resumed", "live", "silent", "all.paused", "all.resumed")
+_FORMS = ("pause", "resume")
+"""Addresses of forms about all clients, which a client may have for its name."""
 _UNREADABLE = 422
 
 
@@ -75,8 +77,19 @@ def client(
 ) -> Response:
     """How it stands, what may be changed, and what was."""
     del person
+    if name in _FORMS and not ClientDesk(context).has(name):
+        return to_page_of(request, "/admin/clients")
     said = words.say(f"told.{told}") if told in _TOLD else None
     return _client(request, context, words, name, told=said)
+
+
+@router.get("/{name}/mode", include_in_schema=False)
+@router.get("/{name}/pause", include_in_schema=False)
+@router.get("/{name}/resume", include_in_schema=False)
+def after_form(request: Request, context: Process, person: Keeper, name: str) -> Response:
+    """Back to the client."""
+    del person
+    return to_page_of(request, f"/admin/clients/{ClientDesk(context).client(name).name}")
 
 
 @router.post("/{name}/mode", summary="Set the mode of a client")
