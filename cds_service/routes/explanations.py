@@ -16,10 +16,10 @@ from cds_service.services.explanation import ExplanationService
 from cds_service.web import explanation_en, explanation_es
 from cds_service.web.explanation_page import shown
 from cds_service.web.pages import page, prefix_of
-from cds_service.web.words import Table, Words
+from cds_service.web.words import RESULT, Words, beside
 
 router = APIRouter()
-WORDS: Table = {"en": explanation_en.ENGLISH, "es": explanation_es.SPANISH}
+WORDS = beside(RESULT, explanation_en.ENGLISH, explanation_es.SPANISH)
 Process = Annotated[ProcessContext, Depends(process)]
 Speaking = Annotated[Words, Depends(speaking(WORDS))]
 Reader = Annotated[Person, Depends(signed_in(Permission.EXPLANATION))]

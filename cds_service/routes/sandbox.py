@@ -18,10 +18,10 @@ from cds_service.services.sandbox_patients import (
 )
 from cds_service.web import sandbox_en, sandbox_es, sandbox_form, sandbox_view
 from cds_service.web.pages import page, prefix_of
-from cds_service.web.words import Table, Words
+from cds_service.web.words import RESULT, Words, beside
 
 router = APIRouter(prefix="/sandbox")
-WORDS: Table = {"en": sandbox_en.ENGLISH, "es": sandbox_es.SPANISH}
+WORDS = beside(RESULT, sandbox_en.ENGLISH, sandbox_es.SPANISH)
 Player = Annotated[Person, Depends(signed_in(Permission.SANDBOX))]
 Speaking = Annotated[Words, Depends(speaking(WORDS))]
 Sent = Annotated[Form, Depends(form)]

@@ -31,7 +31,7 @@ from cds_service.web import triage_en, triage_es
 from cds_service.web.pages import page, prefix_of
 from cds_service.web.triage_page import shown_fields, shown_problems
 from cds_service.web.triage_policy import DATE, TEXTS, VERSION
-from cds_service.web.words import Table, Words
+from cds_service.web.words import RESULT, Words, beside
 from hooks.disease_severity import Situation
 from hooks.result_text import ResultText, result_text, rules_text
 from hooks.suggestions import override_reasons
@@ -39,7 +39,7 @@ from model.features import ABO_GROUPS, SEXES
 from model.severity import SEVERITIES
 
 router = APIRouter(prefix="/triage")
-WORDS: Table = {"en": triage_en.ENGLISH, "es": triage_es.SPANISH}
+WORDS = beside(RESULT, triage_en.ENGLISH, triage_es.SPANISH)
 Process = Annotated[ProcessContext, Depends(process)]
 Speaking = Annotated[Words, Depends(speaking(WORDS))]
 Clinician = Annotated[Person, Depends(signed_in(Permission.TRIAGE))]

@@ -6,23 +6,10 @@ What is said of a patient is the card's wording (`hooks.wording_en`), never word
 ENGLISH: dict[str, str] = {
     "title": "How this was estimated",
     "at": "Assessed at {at}",
-    "held": "The assessment is kept, and what the model estimates is not shown: {reason}.",
-    "held.rules": "What follows comes from rules and reference ranges alone.",
     "unanswered": "This case waits for your answer in the review queue. What was predicted is "
     "shown once it is answered, so that it cannot lead you; what follows comes from rules and "
     "reference ranges alone.",
-    "indicator.info": "Information",
-    "indicator.warning": "Warning",
-    "indicator.critical": "Critical",
-    "red": "Dangerous readings (NEWS2 red score)",
-    "check": "Check first",
     # What the model says.
-    "estimates": "Estimates",
-    "estimates.category": "Category",
-    "estimates.here": "With readings like these",
-    "estimates.usual": "Usual here",
-    "estimates.chosen": "named by the thresholds",
-    "estimates.bar": "The bar is the estimate, the mark what is usual here.",
     "set": "What cannot be excluded",
     "set.lead": "The full prediction set: every category that readings like these leave open.",
     # Inputs.
@@ -38,9 +25,7 @@ ENGLISH: dict[str, str] = {
     "flag.extreme": "extreme, measure again",
     "flag.preliminary": "preliminary",
     "flag.maybe_not_latest": "newer readings may exist",
-    "missing": "What was missing",
     "missing.lead": "Missing is never filled in with a normal value.",
-    "missing.none": "Nothing.",
     "skipped": "What came and was not used",
     "skipped.line": "{name}: {why}",
     "skipped.lines": "{name}: {why} ({n} times)",
@@ -101,7 +86,6 @@ ENGLISH: dict[str, str] = {
     # The model.
     "model": "The model",
     "model.version": "Version {version}",
-    "model_card": "About this model",
     # The link on a card.
     "link.gone": "This link is no longer good",
     "link.gone.more": "A link on a card opens once, within ten minutes, for whoever opened "

@@ -6,23 +6,10 @@ Lo que se dice de un paciente es el texto de la tarjeta (`hooks.wording_es`), nu
 SPANISH: dict[str, str] = {
     "title": "Cómo se estimó",
     "at": "Evaluado el {at}",
-    "held": "La evaluación se guarda, y lo que el modelo estima no se muestra: {reason}.",
-    "held.rules": "Lo que sigue procede solo de reglas y valores de referencia.",
     "unanswered": "Este caso espera su respuesta en la cola de revisión. Lo que se predijo se "
-    "muestra una vez respondido, para que no le influya; lo que sigue procede solo de reglas y "
-    "valores de referencia.",
-    "indicator.info": "Información",
-    "indicator.warning": "Advertencia",
-    "indicator.critical": "Crítico",
-    "red": "Lecturas peligrosas (puntuación roja de NEWS2)",
-    "check": "Compruebe primero",
+    "muestra una vez respondido, para que no le influya; lo que sigue procede solo de reglas e "
+    "intervalos de referencia.",
     # Lo que dice el modelo.
-    "estimates": "Estimaciones",
-    "estimates.category": "Categoría",
-    "estimates.here": "Con lecturas como estas",
-    "estimates.usual": "Habitual aquí",
-    "estimates.chosen": "elegida por los umbrales",
-    "estimates.bar": "La barra es la estimación; la marca, lo habitual aquí.",
     "set": "Lo que no se puede excluir",
     "set.lead": "El conjunto de predicción completo: toda categoría que lecturas como estas dejan "
     "abierta.",
@@ -39,9 +26,7 @@ SPANISH: dict[str, str] = {
     "flag.extreme": "extremo, vuelva a medir",
     "flag.preliminary": "preliminar",
     "flag.maybe_not_latest": "puede haber lecturas más recientes",
-    "missing": "Lo que faltaba",
     "missing.lead": "Lo que falta nunca se rellena con un valor normal.",
-    "missing.none": "Nada.",
     "skipped": "Lo que llegó y no se usó",
     "skipped.line": "{name}: {why}",
     "skipped.lines": "{name}: {why} ({n} veces)",
@@ -103,7 +88,6 @@ SPANISH: dict[str, str] = {
     # El modelo.
     "model": "El modelo",
     "model.version": "Versión {version}",
-    "model_card": "Acerca de este modelo",
     # The link on a card.
     "link.gone": "Este enlace ya no vale",
     "link.gone.more": "El enlace de una tarjeta se abre una vez, en diez minutos, y para "

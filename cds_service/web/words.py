@@ -10,6 +10,8 @@ from cds_service.web import (
     layout_es,
     model_card_en,
     model_card_es,
+    result_en,
+    result_es,
 )
 from hooks.wording import Language, Wording
 from model.severity import Severity
@@ -24,7 +26,14 @@ LAYOUT: Table = {"en": layout_en.ENGLISH, "es": layout_es.SPANISH}
 """Of what all pages share."""
 CHARTS: Table = {"en": charts_en.ENGLISH, "es": charts_es.SPANISH}
 """Of charts, which any page may have."""
+RESULT: Table = {"en": result_en.ENGLISH, "es": result_es.SPANISH}
+"""Around a result, wherever one is shown."""
 LANGUAGE_NAMES: Mapping[Language, str] = {"en": "English", "es": "Español"}
+
+
+def beside(table: Table, english: Mapping[str, str], spanish: Mapping[str, str]) -> Table:
+    """The words of a page, and those of `table` where it has none."""
+    return {"en": {**table["en"], **english}, "es": {**table["es"], **spanish}}
 
 
 class Words:

@@ -18,7 +18,7 @@ HEART_RATE = {"en": "Heart rate", "es": "Frecuencia cardiaca"}
 ACCEPT = {"en": "Accept", "es": "Aceptar"}
 OVERRIDE = {"en": "Override", "es": "Descartar"}
 SEND = {"en": "Send the diagnosis", "es": "Enviar el diagnóstico"}
-WARNING = {"en": "Warning", "es": "Aviso"}
+WARNING = {"en": "Warning", "es": "Advertencia"}
 CRITICAL = {"en": "Critical", "es": "Crítico"}
 BECAME = {
     "en": "The outcome of this assessment: acute illness.",
