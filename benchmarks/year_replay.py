@@ -114,7 +114,8 @@ class Replay:
                 ("implausible", calendar.fahrenheit),
                 ("unknown_unit", calendar.unknown_unit),
             ):
-                if day == days[0]:
+                # On a quiet day nobody may be sick enough for a card.
+                if days[0] <= day < days[1] and not self.cards.get(name):
                     self._ask_for_cards(name, day)
         if RARE_DISEASE in scenarios and day == calendar.rare_cases[-1] + 8:
             self._confirm_rare_cases()
