@@ -56,19 +56,19 @@ def labelled(
     Conditions of such (C21), outcomes our own suggestion prompted (C18) and rare ones that neither
     a second source nor a reviewer confirms (C20). What a reviewer rejected is never an outcome.
     """
-    outcomes = OutcomeStore(connection).decided(label_version)
+    outcomes = OutcomeStore(connection).decided(label_version, since=since)
     store = AssessmentStore(connection)
     rows = list(store.scored(since))
     references = [_reference(row) for row in rows]
-    # Of all there are: an encounter may have begun before `since`.
-    everything = references if since is None else [_reference(row) for row in store.references()]
+    # With `since` all of these patients: an encounter may have begun before.
+    everything = references if since is None else map(_reference, store.references(since=since))
     index = {reference.id for reference in index_assessments(everything)}
     opened = [
         reference.prediction_time
         for reference in references
         if reference.id in index and outcome_window_end(reference) > now
     ]
-    reactions = FeedbackStore(connection).reactions()
+    reactions = FeedbackStore(connection).reactions(since)
     allowed = _allow_training(connection) if for_training else None
     forbidden = set() if allowed is None else ConditionStore(connection).of_others(allowed)
     rare = RareEvidence.of(

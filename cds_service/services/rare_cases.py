@@ -18,7 +18,6 @@ from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
 from cds_service.security.secrecy import Secrecy
 from cds_service.services.rare_standing import RareEvidence
-from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import OutcomeStore
 from cds_service.storage.model_store import ModelStore
@@ -117,10 +116,8 @@ class RareCaseService:
         origins: dict[tuple[str, str], set[str]] = {}
         label_version = self._context.terminology.label_version
         with reading(self._context.engine) as connection:
-            outcomes = OutcomeStore(connection).decided(label_version)
-            for row in AssessmentStore(connection).references():
-                for code in outcomes.get(row["id"], {}).get("rare_codes", ()):
-                    origins.setdefault((row["patient_key"], code), set()).add("outcome")
+            for case in OutcomeStore(connection).rare(label_version):
+                origins.setdefault(case, set()).add("outcome")
             reviews = RareCaseStore(connection).newest()
             for history in ModelStore(connection).histories():
                 rows = _read(history)

@@ -16,7 +16,6 @@ from cds_service.services.rare_standing import RareEvidence
 from cds_service.services.releasing import RARE_UPDATE, ModelRuleError, make_live
 from cds_service.services.training import TrainingService
 from cds_service.services.training_rows import line_of, training_rows
-from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import OutcomeStore
 from cds_service.storage.model_store import SAME_ANSWERS_AS, ModelStore
 from cds_service.storage.session import reading
@@ -122,12 +121,7 @@ class RareUpdateService:
         Rows of history change only as files come and reviewers speak, so they are not read.
         """
         store = ModelStore(connection)
-        outcomes = OutcomeStore(connection).decided(self._context.terminology.label_version)
-        named = {
-            (reference["patient_key"], code)
-            for reference in AssessmentStore(connection).references()
-            for code in outcomes.get(reference["id"], {}).get("rare_codes", ())
-        }
+        named = OutcomeStore(connection).rare(self._context.terminology.label_version)
         evidence = RareEvidence.of(connection, [key for key, _ in named])
         counted = sorted(case for case in named if evidence.confirmed(*case))
         reviewed = sorted((*case, review["decision"]) for case, review in evidence.reviews.items())

@@ -135,11 +135,11 @@ class ReviewQueueService:
         self, connection: Connection, now: datetime, since: datetime
     ) -> list[dict[str, Any]]:
         """Index assessments of the period whose windows have passed."""
-        # Of all there are: an encounter may have begun before the period.
+        # All of these patients: an encounter may have begun before the period.
         index = {
             reference.id: reference
             for reference in index_assessments(
-                _reference(row) for row in AssessmentStore(connection).references()
+                _reference(row) for row in AssessmentStore(connection).references(since=since)
             )
             if reference.prediction_time >= since and outcome_window_end(reference) <= now
         }
@@ -185,7 +185,8 @@ class ReviewQueueService:
         self, connection: Connection, rows: Sequence[Mapping[str, Any]], since: datetime
     ) -> dict[str, tuple[Signal, ...]]:
         """What speaks for each assessment that has no outcome that counts."""
-        outcomes = OutcomeStore(connection).decided(self._context.terminology.label_version)
+        label_version = self._context.terminology.label_version
+        outcomes = OutcomeStore(connection).decided(label_version, since=since)
         overridden = ReviewStore(connection).overridden(since)
         facts = _FactsOfVersions(connection)
         with_rare = [

@@ -138,9 +138,14 @@ class AssessmentStore:
             .values(encounter_key=new_key)
         )
 
-    def references(self, patient_key: str | Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def references(
+        self,
+        patient_key: str | Sequence[str] | None = None,
+        *,
+        since: datetime | None = None,
+    ) -> list[dict[str, Any]]:
         """What outcome rules need of each assessment, oldest first: of one patient, of some
-        hundreds, or of all."""
+        hundreds, of all who were seen from `since` on, or of all."""
         query = select(
             ASSESSMENTS.c.id,
             ASSESSMENTS.c.patient_key,
@@ -152,6 +157,9 @@ class AssessmentStore:
         if patient_key is not None:
             keys = [patient_key] if isinstance(patient_key, str) else patient_key
             query = query.where(ASSESSMENTS.c.patient_key.in_(keys))
+        if since is not None:
+            seen = select(ASSESSMENTS.c.patient_key).where(ASSESSMENTS.c.prediction_time >= since)
+            query = query.where(ASSESSMENTS.c.patient_key.in_(seen))
         query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
         return list(dicts(self._connection.execute(query)))
 

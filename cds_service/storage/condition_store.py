@@ -7,7 +7,10 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Select,
+    String,
     bindparam,
+    cast,
     delete,
     func,
     insert,
@@ -246,7 +249,8 @@ class OutcomeStore:
         old: list[str] = []
         for start in range(0, len(assessment_ids), IN_LIST):
             some = assessment_ids[start : start + IN_LIST]
-            for row in self._current(label_version, some):
+            query = _standing(label_version).where(OUTCOMES.c.assessment_id.in_(some))
+            for row in dicts(self._connection.execute(query)):
                 new = decided.get(row["assessment_id"])
                 if new is not None and _decision(row) == _decision(new):
                     del decided[row["assessment_id"]]
@@ -290,10 +294,33 @@ class OutcomeStore:
         )
         return list(self._connection.execute(union(named, answered)).scalars())
 
-    def decided(self, label_version: str) -> dict[str, dict[str, Any]]:
+    def decided(
+        self, label_version: str, *, since: datetime | None = None
+    ) -> dict[str, dict[str, Any]]:
         """Outcomes of one rule version (C17: versions are not pooled) by assessment id, as they
-        stand now."""
-        return {row["assessment_id"]: row for row in self._current(label_version)}
+        stand now; with `since` of the assessments from then on."""
+        query = _standing(label_version)
+        if since is not None:
+            query = query.join(ASSESSMENTS, ASSESSMENTS.c.id == OUTCOMES.c.assessment_id).where(
+                ASSESSMENTS.c.prediction_time >= since
+            )
+        return {row["assessment_id"]: row for row in dicts(self._connection.execute(query))}
+
+    def rare(self, label_version: str) -> set[tuple[str, str]]:
+        """Patient key and code of the rare diseases that outcomes name, as they stand now."""
+        query = (
+            select(ASSESSMENTS.c.patient_key, OUTCOMES.c.rare_codes)
+            .join(ASSESSMENTS, ASSESSMENTS.c.id == OUTCOMES.c.assessment_id)
+            .where(
+                OUTCOMES.c.label_version == label_version,
+                OUTCOMES.c.superseded_at.is_(None),
+                # There are few, and it is asked every few minutes: the others are not read.
+                cast(OUTCOMES.c.rare_codes, String) != "[]",
+                ASSESSMENTS.c.situation != "excluded",
+            )
+        )
+        rows = self._connection.execute(query)
+        return {(row.patient_key, code) for row in rows for code in row.rare_codes}
 
     def decided_since(self, label_version: str, since: datetime) -> int:
         """How many outcomes with a category were decided after `since`, as they stand now."""
@@ -340,15 +367,11 @@ class OutcomeStore:
             if resting:
                 self._connection.execute(delete(OUTCOMES).where(OUTCOMES.c.id.in_(resting)))
 
-    def _current(
-        self, label_version: str, assessment_ids: Sequence[str] | None = None
-    ) -> list[dict[str, Any]]:
-        query = select(OUTCOMES).where(
-            OUTCOMES.c.label_version == label_version, OUTCOMES.c.superseded_at.is_(None)
-        )
-        if assessment_ids is not None:
-            query = query.where(OUTCOMES.c.assessment_id.in_(assessment_ids))
-        return list(dicts(self._connection.execute(query)))
+
+def _standing(label_version: str) -> Select[Any]:
+    return select(OUTCOMES).where(
+        OUTCOMES.c.label_version == label_version, OUTCOMES.c.superseded_at.is_(None)
+    )
 
 
 def _decision(outcome: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -30,8 +31,9 @@ class FeedbackStore:
         if entries:
             self._connection.execute(insert(FEEDBACK), list(entries))
 
-    def reactions(self) -> dict[str, Reaction]:
-        """Reactions by assessment, of those whose card got feedback from its own client."""
+    def reactions(self, since: datetime | None = None) -> dict[str, Reaction]:
+        """Reactions by assessment, of those whose card got feedback from its own client; with
+        `since` of the assessments from then on."""
         query = (
             select(CARDS.c.assessment_id, FEEDBACK.c.outcome, FEEDBACK.c.accepted_suggestions)
             .select_from(FEEDBACK)
@@ -40,6 +42,8 @@ class FeedbackStore:
             .where(FEEDBACK.c.client == ASSESSMENTS.c.client)
             .order_by(FEEDBACK.c.received_at, FEEDBACK.c.outcome_timestamp, FEEDBACK.c.id)
         )
+        if since is not None:
+            query = query.where(ASSESSMENTS.c.prediction_time >= since)
         found: dict[str, Reaction] = {}
         for row in self._connection.execute(query):
             before = found.get(row.assessment_id)
