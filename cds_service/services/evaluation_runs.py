@@ -12,26 +12,24 @@ from model.training.registry import Registry, RegistryError
 
 
 def record_runs(context: ProcessContext) -> int:
-    """Tell MLflow of every chunk that it does not know as it stands; how many that were.
+    """Tell MLflow of every judgement that it does not know; how many that were.
 
     Nothing depends on it: where the tracking server is away, a warning is logged and the rest is
     told next time.
     """
     with reading(context.engine) as connection:
-        waiting = [
-            # Without a version there is nothing to stand beside.
-            chunk
-            for chunk in EvaluationChunkStore(connection).without_run()
-            if chunk["result"]["versions"]
-        ]
-    told = 0
+        waiting = EvaluationChunkStore(connection).without_run()
+    told, registry = 0, None
     try:
-        registry = open_registry(context.settings) if waiting else None
-        for chunk in waiting:
-            assert registry is not None  # noqa: S101  # there is one where somebody waits
+        for identifier in waiting:
+            with reading(context.engine) as connection:
+                chunk = EvaluationChunkStore(connection).get(identifier)
+            if not chunk["result"]["versions"]:
+                continue  # There is nothing to stand beside.
+            registry = registry or open_registry(context.settings)
             run_id = _record(registry, chunk)
             with context.engine.begin() as connection:
-                EvaluationChunkStore(connection).set_run(chunk["id"], run_id)
+                EvaluationChunkStore(connection).set_run(identifier, run_id)
             told += 1
     except RegistryError as error:
         LOGGER.warning("%s The evaluation is kept, and told next time.", error)

@@ -46,11 +46,19 @@ class EvaluationChunkStore:
                 return chunk
         return None
 
-    def without_run(self) -> list[dict[str, Any]]:
-        """Chunks as they stand that MLflow does not know yet, oldest first."""
-        query = _newest(select(EVALUATION_CHUNKS)).where(EVALUATION_CHUNKS.c.run_id.is_(None))
-        query = query.order_by(EVALUATION_CHUNKS.c.number)
-        return [dict(row._mapping) for row in self._connection.execute(query)]
+    def without_run(self) -> list[str]:
+        """Ids of judgements that MLflow does not know yet, earlier revisions too, oldest first."""
+        query = (
+            select(EVALUATION_CHUNKS.c.id)
+            .where(EVALUATION_CHUNKS.c.run_id.is_(None))
+            .order_by(EVALUATION_CHUNKS.c.number, EVALUATION_CHUNKS.c.revision)
+        )
+        return list(self._connection.execute(query).scalars())
+
+    def get(self, identifier: str) -> dict[str, Any]:
+        """One judgement, whole."""
+        query = select(EVALUATION_CHUNKS).where(EVALUATION_CHUNKS.c.id == identifier)
+        return dict(self._connection.execute(query).one()._mapping)
 
     def add(self, chunk: Mapping[str, Any]) -> bool:
         """Keep a judgement; `False` if another process has kept this revision."""

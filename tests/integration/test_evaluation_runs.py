@@ -89,15 +89,26 @@ def test_killed_before_it_was_noted_it_is_the_same_run(context: ProcessContext) 
     assert newest(context)["run_id"] == before[0]
 
 
-def test_each_revision_is_a_run(context: ProcessContext) -> None:
+def test_each_revision_is_a_run(context: ProcessContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_settings: object) -> Registry:
+        raise RegistryError("away")
+
     label_version = context.terminology.label_version
     with context.engine.begin() as connection:
         connection.execute(OUTCOMES.delete().where(OUTCOMES.c.assessment_id == "a-3"))
         connection.execute(insert(OUTCOMES), outcome_row("a-3", "acute", label_version, SEEN))
         connection.execute(OUTCOMES.delete().where(OUTCOMES.c.assessment_id == "a-4"))
-    EvaluatingService(context, replicates=5).run(actor="test", refresh=False)
+    service = EvaluatingService(context, replicates=5)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation_runs, "open_registry", away)
+        service.run(actor="test", refresh=False)
     assert newest(context)["revision"] == 2
-    assert {run.data.tags["revision"] for run in runs(context)} == {"1", "2"}
+    # It is told of what it was not told in time, although another stands by now.
+    with context.engine.begin() as connection:
+        connection.execute(OUTCOMES.delete().where(OUTCOMES.c.assessment_id == "a-5"))
+    service.run(actor="test", refresh=False)
+    assert newest(context)["revision"] == 3
+    assert {run.data.tags["revision"] for run in runs(context)} == {"1", "2", "3"}
 
 
 def test_a_version_mlflow_does_not_know_has_a_run_of_its_own(context: ProcessContext) -> None:
