@@ -21,12 +21,10 @@ from sqlalchemy import (
     update,
 )
 
+from cds_service.storage.locks import Lock, hold
 from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import ASSESSMENTS, CONDITIONS, OUTCOMES, REVIEW_ANSWERS
-
-_LOCK = 725265
-"""Number of PostgreSQL's advisory lock; `session.upgrade` has the one before."""
 
 # Asked at every opening of a chart: built once, and both questions in one.
 _ON_RECORD = select(
@@ -230,8 +228,7 @@ class OutcomeStore:
 
         Else two deliveries of one Condition would both find it new.
         """
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        hold(self._connection, Lock.OUTCOMES)
 
     def renew(
         self,

@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from cds_service.storage.locks import Lock, hold
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import (
     ASSESSMENTS,
@@ -42,8 +43,6 @@ _REPORTS: Mapping[str, Table] = {
     "input_chunk": INPUT_CHUNKS,
 }
 """Kind of a report to its table; the kind stands before the id."""
-_LOCK = 725270
-"""Number of PostgreSQL's advisory lock."""
 _EXCLUDED = "excluded"
 """Situation of assessments of which nothing may be learnt (C2)."""
 
@@ -56,8 +55,7 @@ class ExportStore:
 
     def lock(self) -> None:
         """Plan alone until the transaction ends; SQLite has one writer anyway."""
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        hold(self._connection, Lock.EXPORTS)
 
     def missing(
         self,

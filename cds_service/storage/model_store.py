@@ -5,12 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from cds_service.storage.locks import Lock, hold
 from cds_service.storage.tables import EVALUATIONS, HISTORY_FILES, MODEL_VERSIONS, RELEASES
 
 SAME_ANSWERS_AS = "same_answers_as"
 """Name among the metrics of a version that answers as an earlier one, to the last bit."""
-_LOCK = 725266
-"""Number of PostgreSQL's advisory lock; `condition_store` has the one before."""
 
 
 class ModelStore:
@@ -25,8 +24,7 @@ class ModelStore:
 
     def lock_releases(self) -> None:
         """Release alone until the transaction ends; SQLite has one writer anyway."""
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        hold(self._connection, Lock.RELEASES)
 
     def champion(self) -> dict[str, Any] | None:
         """The live version, joined with its release."""

@@ -8,10 +8,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from cds_service.storage.locks import Lock, hold
 from cds_service.storage.tables import NOTIFICATIONS, SUBSCRIPTION_CURSORS
 
-_LOCK = 725267
-"""Number of PostgreSQL's advisory lock; `pull_store` has the one before."""
 KEPT = timedelta(days=30)
 """How long a notice that is done with can be looked up."""
 LEASE = timedelta(minutes=10)
@@ -46,8 +45,7 @@ class NotificationStore:
     def lock(self) -> None:
         """Add alone until the transaction ends, so that notices sent at once are told apart;
         SQLite has one writer anyway."""
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        hold(self._connection, Lock.NOTIFICATIONS)
 
     def add(self, *, client: str, at: datetime, focus: bytes | None) -> None:
         """Keep a notice."""

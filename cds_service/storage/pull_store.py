@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
+from cds_service.storage.locks import Lock, hold
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import ASSESSMENTS, OUTCOME_PULLS
 
@@ -16,8 +17,6 @@ long one (C16)."""
 LEASE: Final = timedelta(minutes=15)
 """How long what was handed out is not handed out again; a process that dies loses no more."""
 UNDER_WAY: Final = "under way"
-_LOCK = 725266
-"""Number of PostgreSQL's advisory lock; `condition_store` has the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +164,7 @@ class PullStore:
         )
 
     def _lock(self) -> None:
-        # SQLite has one writer anyway.
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        hold(self._connection, Lock.PULLS)
 
 
 def _open(now: datetime, *, early: bool) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from cds_service.storage.locks import Lock, hold
 from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import (
@@ -18,8 +19,6 @@ from cds_service.storage.tables import (
 
 OPEN, ANSWERED, SKIPPED, EXPIRED = "open", "answered", "skipped", "expired"
 AUDIT = "audit"
-_LOCK = 725270
-"""Number of PostgreSQL's advisory lock; `notification_store` has 725267."""
 _BATCH = 2_000
 
 
@@ -31,8 +30,7 @@ class ReviewStore:
 
     def lock(self) -> None:
         """Fill the queue alone until the transaction ends; SQLite has one writer anyway."""
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        hold(self._connection, Lock.REVIEWS)
 
     def predicted(self, since: datetime) -> Iterator[dict[str, Any]]:
         """Scored assessments from `since` on with what decides whether to ask, oldest first."""

@@ -18,6 +18,7 @@ from sqlmodel import SQLModel
 
 from cds_service.errors import ConfigurationError
 from cds_service.storage import tables as _tables  # noqa: F401  # fills the metadata
+from cds_service.storage.locks import Lock, hold
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
@@ -121,8 +122,7 @@ def upgrade(engine: Engine, to: str = "head") -> None:
     config = _config()
     _require_reachable(engine)
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(725264)")
+        hold(connection, Lock.SCHEMA)
         _refuse_newer(MigrationContext.configure(connection).get_current_revision())
         config.attributes["connection"] = connection
         command.upgrade(config, to)

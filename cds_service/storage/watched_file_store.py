@@ -5,10 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from cds_service.storage.locks import Lock, hold
 from cds_service.storage.tables import WATCHED_FILES
-
-_LOCK = 725271
-"""Number of PostgreSQL's advisory lock."""
 
 
 class WatchedFileStore:
@@ -19,8 +17,7 @@ class WatchedFileStore:
 
     def lock(self) -> None:
         """Take histories alone until the transaction ends; SQLite has one writer anyway."""
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        hold(self._connection, Lock.HISTORIES)
 
     def add(self, file: Mapping[str, Any]) -> None:
         """Keep what became of a file."""
