@@ -30,23 +30,35 @@ def watch_chunks(connection: Connection, *, at: datetime) -> None:
         return
     version = str(champion["version"])
     newest = EvaluationChunkStore(connection).newest(LOOKED_AT)
-    figures = [
-        chunk["result"]["versions"][version]
-        for chunk in newest
-        if version in chunk["result"]["versions"]
-    ]
-    _prevalence(connection, [one for one in figures if one["prevalence_shift"]], version, at)
+    alike = ModelStore(connection).alike(version)
+    _prevalence(connection, _shifts(newest, alike), version, at)
     _loss(connection, newest, at)
 
 
+def _shifts(
+    newest: Sequence[Mapping[str, Any]], alike: Sequence[str]
+) -> list[list[Mapping[str, Any]]]:
+    """Shares of the categories in each chunk, by that of the versions `alike`, which say the same
+    of every chart, that answered most of it: heads of rare diseases may change every few days."""
+    found = []
+    for chunk in newest:
+        versions = chunk["result"]["versions"]
+        told = [versions[one] for one in alike if one in versions]
+        told = [one for one in told if one["prevalence_shift"]]
+        if told:
+            found.append(max(told, key=lambda one: int(one["answered"]))["prevalence_shift"])
+    return found
+
+
 def _prevalence(
-    connection: Connection, figures: Sequence[Mapping[str, Any]], version: str, at: datetime
+    connection: Connection,
+    shifts: Sequence[Sequence[Mapping[str, Any]]],
+    version: str,
+    at: datetime,
 ) -> None:
-    if not figures:
+    if not shifts:
         return
-    told = [
-        {one["category"]: one for one in chunk["prevalence_shift"]} for chunk in figures[:RUNNING]
-    ]
+    told = [{one["category"]: one for one in chunk} for chunk in shifts[:RUNNING]]
     changed = [
         one
         for category, one in told[0].items()

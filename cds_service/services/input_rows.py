@@ -1,7 +1,7 @@
 """What stored assessments say of their inputs: values, gaps with reasons, codes and units."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,9 +78,11 @@ def share_figures(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Figure
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def category_figures(rows: Sequence[Row], version: str, *, fewest: int) -> dict[str, Figure]:
-    """Share of each category among the answers of a version; none below `fewest` answers."""
-    given = [row["category"] for row in rows if row["model_version"] == version]
+def category_figures(
+    rows: Sequence[Row], versions: Collection[str], *, fewest: int
+) -> dict[str, Figure]:
+    """Share of each category among the answers of some versions; none below `fewest` answers."""
+    given = [row["category"] for row in rows if row["model_version"] in versions]
     given = [code for code in given if code is not None]
     if len(given) < fewest:
         return {}

@@ -17,6 +17,7 @@ from cds_service.services.models import ModelService
 from cds_service.services.releasing import ModelRuleError
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
+from cds_service.storage.model_store import ModelStore
 from cds_service.storage.release_watch_store import KEPT, ReleaseWatchStore
 from cds_service.storage.session import reading
 from model.errors import ArtefactError
@@ -130,7 +131,10 @@ class ReleaseWatching:
     def _failures(self, watch: dict[str, Any]) -> str | None:
         """What is wrong with the service since the release, if anything is."""
         with reading(self._context.engine) as connection:
-            counts = AssessmentStore(connection).situations(watch["version"], watch["at"])
+            # Its heads of rare diseases may have changed since, and its name with them.
+            counts = AssessmentStore(connection).situations(
+                ModelStore(connection).alike(watch["version"]), watch["at"]
+            )
         failed = counts.get("model_failed", 0)
         scored = failed + counts.get("scored", 0)
         if failed < FAILURES or failed <= FAILURE_SHARE * scored:

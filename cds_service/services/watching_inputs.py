@@ -65,6 +65,8 @@ class Cut:
     rows: list[dict[str, Any]]
     version: dict[str, Any]
     """Live at its end."""
+    alike: Sequence[str]
+    """It and those it answers as, the newest first: heads of rare diseases change no category."""
     state: State
     learnt: Sequence[str] = ()
     """Inputs that alarm, and that the version now live has learnt from as they are."""
@@ -152,13 +154,15 @@ class InputWatchService:
             version = _live_at(ModelStore(connection).releases(), end)
             if version is None:
                 return None
+            alike = ModelStore(connection).alike(str(version["version"]))
             return Cut(
                 number=1 if newest is None else newest["number"] + 1,
                 end=end,
                 rows=store.rows(since, end),
                 version=version,
+                alike=alike,
                 state=State.of(None if newest is None else newest["state"]),
-                learnt=self._learnt(connection, newest, version),
+                learnt=self._learnt(connection, newest, version, alike[-1]),
             )
 
     def _look_ahead(self) -> int:
@@ -197,7 +201,11 @@ class InputWatchService:
             return sum(raise_alert(connection, finding, at=at) for finding in new)
 
     def _learnt(
-        self, connection: Connection, newest: Mapping[str, Any] | None, version: Mapping[str, Any]
+        self,
+        connection: Connection,
+        newest: Mapping[str, Any] | None,
+        version: Mapping[str, Any],
+        answers_as: str,
     ) -> list[str]:
         """Inputs whose distance alarms, if a version was promoted that has learnt from rows since
         they moved: for it they are as they should be."""
@@ -207,7 +215,7 @@ class InputWatchService:
             for name, rows in state.moved.items()
             if name in state.alarmed and parts(name)[0] is Kind.DISTANCE
         }
-        if not moved or state.version == version["version"]:
+        if not moved or state.version == answers_as:
             return []
         scorer = self._skew.scorer(str(version["version"]), version)
         through = None if scorer is None else scorer.trained_through
@@ -220,8 +228,7 @@ class InputWatchService:
 
     def _watch(self, cut: Cut) -> Watched:
         """Measure a chunk and hold it against its reference."""
-        version = str(cut.version["version"])
-        state = cut.state.under(version)
+        state = cut.state.under(cut.alike[-1])
         for name in cut.learnt:
             state = state.renew(name, most=self._settings.reference_chunks)
         features = [row["features"] or {} for row in cut.rows]
@@ -230,7 +237,7 @@ class InputWatchService:
         references, told = self._references.of(cut.version, state, tuple(values))
         figures = share_figures(cut.rows, names)
         fewest = max(FEWEST_VALUES, round(_CATEGORY_SHARE * len(cut.rows)))
-        figures |= category_figures(cut.rows, version, fewest=fewest)
+        figures |= category_figures(cut.rows, cut.alike, fewest=fewest)
         for name, column in values.items():
             n = int(np.count_nonzero(np.isfinite(column)))
             if name in references and n >= FEWEST_VALUES:

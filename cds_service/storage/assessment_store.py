@@ -206,11 +206,11 @@ class AssessmentStore:
         )
         return list(self._connection.execute(query).scalars())
 
-    def situations(self, model_version: str, since: datetime) -> dict[str, int]:
-        """How many assessments of a version there are of each situation, from `since` on."""
+    def situations(self, model_versions: Sequence[str], since: datetime) -> dict[str, int]:
+        """How many assessments of some versions there are of each situation, from `since` on."""
         query = (
             select(ASSESSMENTS.c.situation, func.count().label("n"))
-            .where(ASSESSMENTS.c.model_version == model_version)
+            .where(ASSESSMENTS.c.model_version.in_(model_versions))
             .where(ASSESSMENTS.c.prediction_time >= since)
             .group_by(ASSESSMENTS.c.situation)
         )

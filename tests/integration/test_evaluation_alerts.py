@@ -13,6 +13,7 @@ from cds_service.services.evaluating import EvaluatingService
 from cds_service.services.evaluation_alerts import watch_chunks
 from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.evaluation_store import EvaluationChunkStore
+from cds_service.storage.model_store import SAME_ANSWERS_AS
 from cds_service.storage.session import reading
 from cds_service.storage.tables import ALERTS, MODEL_VERSIONS, RELEASES
 from tests.support.matured import cohort, store_matured
@@ -28,14 +29,17 @@ HELD_OUT = [
 ]
 
 
-def live(engine: Engine, version: str, *, simulated: bool = False) -> None:
+def live(
+    engine: Engine, version: str, *, simulated: bool = False, answers_as: str | None = None
+) -> None:
+    metrics = {"held_out": HELD_OUT} | ({} if answers_as is None else {SAME_ANSWERS_AS: answers_as})
     with engine.begin() as connection:
         connection.execute(
             insert(MODEL_VERSIONS),
             {
                 **{"version": version, "location": "nowhere", "checksum": "0", "kind": "test"},
                 **{"simulated": simulated, "created_at": SEEN, "created_by": "test", "note": ""},
-                **{"history_ids": [], "metrics": {"held_out": HELD_OUT}},
+                **{"history_ids": [], "metrics": metrics},
             },
         )
         told = {"action": "promote", "at": SEEN, "actor": "test", "reason": "test"}
@@ -113,6 +117,17 @@ def test_a_late_outcome_that_takes_the_rise_back_closes_the_alert(engine: Engine
     chunk(engine, 2, loss=1.2)
     assert open_alerts(engine) == ["loss_rise"]
     chunk(engine, 2, loss=1.0, revision=2)
+    assert open_alerts(engine) == []
+
+
+def test_a_shift_is_told_although_heads_of_rare_diseases_change_meanwhile(engine: Engine) -> None:
+    live(engine, "1")
+    chunk(engine, 1, ratio=2.0)
+    live(engine, "2", answers_as="1")
+    chunk(engine, 2, ratio=2.0, version="2")
+    assert open_alerts(engine) == ["prevalence_shift"]
+    live(engine, "3", answers_as="2")
+    chunk(engine, 3, version="2")
     assert open_alerts(engine) == []
 
 

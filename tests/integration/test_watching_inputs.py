@@ -16,7 +16,7 @@ from cds_service.services.serving_skew import SkewCheck
 from cds_service.services.watching_inputs import InputWatchService
 from cds_service.storage.alert_store import AlertStore
 from cds_service.storage.input_chunk_store import InputChunkStore
-from cds_service.storage.model_store import ModelStore
+from cds_service.storage.model_store import SAME_ANSWERS_AS, ModelStore
 from cds_service.storage.session import reading
 from cds_service.storage.tables import ASSESSMENTS, OUTCOMES
 from model.scorer import Scorer
@@ -266,6 +266,16 @@ def test_a_promotion_starts_a_new_reference_for_shares_of_answers_only(
     assert quantities["missing:heart_rate"]["reference"] == "5 local chunks, 1 to 5"
 
 
+def test_other_heads_of_rare_diseases_start_no_new_reference(ward: Ward) -> None:
+    ward.see(ROWS)
+    watch(ward)
+    promote(ward, "2", metrics={SAME_ANSWERS_AS: "1"})
+    ward.acute = 0.6
+    ward.see(2 * ROWS)
+    watch(ward)
+    assert "input_drift:category:acute" in alerts(ward.context)
+
+
 def test_what_moved_is_taken_as_it_is_now_on_a_persons_word(ward: Ward) -> None:
     ward.shift = 15.0
     ward.see(2 * ROWS)
@@ -344,13 +354,13 @@ def test_inputs_are_joined_with_outcomes_once_windows_have_passed(ward: Ward) ->
     assert chunk["outcomes"]["verified"] == ROWS
 
 
-def promote(ward: Ward, version: str) -> None:
+def promote(ward: Ward, version: str, **more: Any) -> None:
     """Make the same model live under another name."""
     with ward.context.engine.begin() as connection:
         store = ModelStore(connection)
         known = store.version("1")
         assert known is not None
-        store.add_version(known | {"version": version})
+        store.add_version(known | {"version": version} | more)
         store.add_release(
             {"version": version, "action": "promote", "at": ward.at, "actor": "t", "reason": "t"}
         )
