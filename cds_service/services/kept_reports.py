@@ -12,7 +12,7 @@ from cds_service.context import Clock
 from cds_service.errors import ServiceError
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
-from cds_service.storage.model_store import ModelStore
+from cds_service.storage.model_store import DERIVED_FROM, ModelStore
 from cds_service.storage.session import reading
 
 PAGE = "report.html"
@@ -38,7 +38,9 @@ class ModelReportService:
         one, or elsewhere.
         """
         with reading(self._engine) as connection:
-            alike = ModelStore(connection).alike(version)
+            store = ModelStore(connection)
+            alike = store.alike(version)
+            row = store.version(alike[-1])
         paths = (report_folder(self._settings, name) / PAGE for name in alike)
         path = next((one for one in paths if one.is_file()), None)
         try:
@@ -46,6 +48,13 @@ class ModelReportService:
         except FileNotFoundError:
             text = None
         if text is None:
+            parent = None if row is None else row["metrics"].get(DERIVED_FROM)
+            if parent is not None:
+                raise ServiceError(
+                    f"Model version {alike[-1]} was made from version {parent} without training, "
+                    f"by other priors, so it has no report: cds-service models show {version} has "
+                    f"its figures, cds-service models report {parent} those of the training."
+                )
             raise ServiceError(
                 f"Model version {version} has no report here: it was trained with --no-report, by "
                 "an earlier version of this program, or with another data folder (CDS_DATA_DIR)."

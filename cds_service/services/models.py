@@ -1,7 +1,8 @@
 """The life of a model: registered, promoted, rolled back; every step audited."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +20,7 @@ from cds_service.services.releasing import ModelRuleError
 from cds_service.settings import Settings
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.challenger_store import ChallengerStore
-from cds_service.storage.model_store import ModelStore
-from model.training.derived import DERIVED_FROM
+from cds_service.storage.model_store import DERIVED_FROM, SAME_ANSWERS_AS, ModelStore
 from model.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 from model.training.run import TrainingResult
 
@@ -58,43 +58,31 @@ class ModelService(Promotions):
         report = result.report
         figures = floor_figures(self._settings, report["metrics"])
         version = self._registry.register(result, at=at)
-        row = {
-            "version": version,
-            "location": str(result.path.resolve()),
-            "checksum": result.checksum,
-            "kind": result.chosen.name,
-            "simulated": result.scorer.facts.simulated,
-            "created_at": at,
-            "created_by": actor,
-            "note": note,
-            "history_id": history_id,
-            "history_ids": _histories(history_id, history_ids),
-            "metrics": {"held_out": report["metrics"], "held_out_part": report["held_out"]},
-        }
-        try:
-            with self._engine.begin() as connection:
-                ModelStore(connection).add_version(row)
-                AuditStore(connection).add(
-                    at=at, actor=actor, action="register", object_type="model", object_id=version
+        with self._recording(
+            result,
+            version,
+            at=at,
+            actor=actor,
+            note=note,
+            kind=result.chosen.name,
+            simulated=result.scorer.facts.simulated,
+            history_id=history_id,
+            history_ids=_histories(history_id, history_ids),
+            metrics={"held_out": report["metrics"], "held_out_part": report["held_out"]},
+        ) as connection:
+            looks = look(
+                connection,
+                report["held_out"],
+                at=at,
+                actor=actor,
+                purpose=purpose,
+                model_version=version,
+            )
+            raise_alerts(connection, figures, at=at, found_by=purpose, model_version=version)
+            if challenger is not None:
+                ChallengerStore(connection).add(
+                    {"version": version, "created_at": at, "reason": ""} | dict(challenger)
                 )
-                looks = look(
-                    connection,
-                    report["held_out"],
-                    at=at,
-                    actor=actor,
-                    purpose=purpose,
-                    model_version=version,
-                )
-                raise_alerts(connection, figures, at=at, found_by=purpose, model_version=version)
-                if challenger is not None:
-                    ChallengerStore(connection).add(
-                        {"version": version, "created_at": at, "reason": ""} | dict(challenger)
-                    )
-        except IntegrityError:
-            raise ModelRuleError(
-                f"MLflow counts this model as version {version}, which the database has already: "
-                "the two do not belong together (CDS_MLFLOW_TRACKING_URI, CDS_DATABASE_URL)."
-            ) from None
         report["held_out"] |= looks.as_json() | {"said": str(looks)}
         report["floors"] = [str(figure) for figure in figures]
         self._keep_report(version, result, at, looks.before + 1)
@@ -118,31 +106,62 @@ class ModelService(Promotions):
         """
         at = self._clock()
         version = self._registry.register(result, at=at)
+        # Whether it answers as another version does is for `metrics` to say.
+        known = {name: one for name, one in parent["metrics"].items() if name != SAME_ANSWERS_AS}
+        with self._recording(
+            result,
+            version,
+            at=at,
+            actor=actor,
+            note=note,
+            detail={DERIVED_FROM: parent["version"]},
+            kind=parent["kind"],
+            simulated=parent["simulated"],
+            history_id=parent["history_id"],
+            history_ids=histories_of(parent),
+            metrics=known | {DERIVED_FROM: parent["version"]} | dict(metrics),
+        ) as connection:
+            within(connection, version)
+        return version
+
+    @contextmanager
+    def _recording(
+        self,
+        result: TrainingResult,
+        version: str,
+        *,
+        at: datetime,
+        actor: str,
+        note: str,
+        detail: Mapping[str, Any] | None = None,
+        **columns: Any,
+    ) -> Iterator[Connection]:
+        """A transaction that records a version, for what goes with it."""
         row = {
             "version": version,
             "location": str(result.path.resolve()),
             "checksum": result.checksum,
-            "kind": parent["kind"],
-            "simulated": parent["simulated"],
             "created_at": at,
             "created_by": actor,
             "note": note,
-            "history_id": parent["history_id"],
-            "history_ids": histories_of(parent),
-            "metrics": dict(parent["metrics"]) | {DERIVED_FROM: parent["version"]} | dict(metrics),
         }
-        with self._engine.begin() as connection:
-            ModelStore(connection).add_version(row)
-            AuditStore(connection).add(
-                at=at,
-                actor=actor,
-                action="register",
-                object_type="model",
-                object_id=version,
-                detail={DERIVED_FROM: parent["version"]},
-            )
-            within(connection, version)
-        return version
+        try:
+            with self._engine.begin() as connection:
+                ModelStore(connection).add_version(row | columns)
+                AuditStore(connection).add(
+                    at=at,
+                    actor=actor,
+                    action="register",
+                    object_type="model",
+                    object_id=version,
+                    detail=detail,
+                )
+                yield connection
+        except IntegrityError:
+            raise ModelRuleError(
+                f"MLflow counts this model as version {version}, which the database has already: "
+                "the two do not belong together (CDS_MLFLOW_TRACKING_URI, CDS_DATABASE_URL)."
+            ) from None
 
     def _keep_report(self, version: str, result: TrainingResult, at: datetime, looks: int) -> None:
         """Write the report of a version; a model without one is no less registered."""

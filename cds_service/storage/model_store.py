@@ -8,6 +8,8 @@ from sqlalchemy import Connection, func, insert, select
 from cds_service.storage.locks import Lock, hold
 from cds_service.storage.tables import EVALUATIONS, HISTORY_FILES, MODEL_VERSIONS, RELEASES
 
+DERIVED_FROM = "derived_from"
+"""Name among the metrics of a version that was made from another without fitting it again."""
 SAME_ANSWERS_AS = "same_answers_as"
 """Name among the metrics of a version that answers as an earlier one, to the last bit."""
 

@@ -11,11 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
 from cds_service.services import champion as champion_module
 from cds_service.services.champion import Champion
+from cds_service.services.kept_reports import ModelReportService
 from cds_service.services.models import ModelService
 from cds_service.services.releasing import ModelRuleError
 from cds_service.storage import session
+from cds_service.storage.model_store import SAME_ANSWERS_AS, ModelStore
 from cds_service.storage.tables import AUDIT_EVENTS, MODEL_VERSIONS, RELEASES
 from model.errors import ArtefactError
 from model.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
@@ -130,6 +133,24 @@ def test_a_promotion_is_a_release_audited_with_its_reason(
         ("1", {"reason": "because five"}),
         ("2", {"reason": "because other"}),
     ]
+
+
+def test_other_priors_do_not_answer_as_the_version_before_the_champion(
+    context: ProcessContext, models: ModelService, trained: dict[str, TrainingResult]
+) -> None:
+    first = register(models, trained, "five")
+    keep = {"actor": "test", "note": "", "within": lambda _connection, _version: None}
+    heads = models.register_derived(
+        trained["other"], models.version(first), metrics={SAME_ANSWERS_AS: first}, **keep
+    )
+    priors = models.register_derived(trained["four"], models.version(heads), metrics={}, **keep)
+    with session.reading(context.engine) as connection:
+        store = ModelStore(connection)
+        assert store.alike(heads) == [heads, first]
+        assert store.alike(priors) == [priors]
+    reports = ModelReportService(context.engine, context.settings, context.clock)
+    with pytest.raises(ServiceError, match=f"made from version {heads} without training"):
+        reports.page(priors, actor="test")
 
 
 def test_what_cannot_be_promoted_is_refused_and_changes_nothing(
