@@ -24,6 +24,8 @@ _SHORTEST_SECONDS: Final = 0.2
 GRACE_SECONDS: Final = 20.0
 """How long what is under way may take when the process is told to end; Kubernetes kills it after
 30."""
+TRAINING: Final = "training"
+"""Lane of what may take hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Job:
     """Below `cds_service.services`; imported when the job runs."""
     service: str
     method: str = "run"
-    heavy: bool = False
-    """It trains: it runs beside the others, which do not wait for it."""
+    lane: str = "jobs"
+    """Jobs of one lane run one after the other, and wait for none of another."""
     needs: str | None = None
     """The setting without which there is nothing to do."""
     given: tuple[str, ...] = ()
@@ -44,7 +46,7 @@ class Job:
 
 
 JOBS: Final = (
-    Job("alerts", "alert_delivery", "AlertDelivery"),
+    Job("alerts", "alert_delivery", "AlertDelivery", lane="alerts"),
     Job("outcomes-pull", "outcome_puller", "OutcomePuller", given=("stopping",)),
     Job("rare", "rare_updates", "RareUpdateService"),
     Job("shadow", "shadow", "ShadowService"),
@@ -59,11 +61,11 @@ JOBS: Final = (
         "lifecycle",
         "LifecycleService",
         "recalibrate",
-        heavy=True,
+        lane=TRAINING,
         given=("progress",),
     ),
-    Job("refresh", "lifecycle", "LifecycleService", "refresh", heavy=True, given=("progress",)),
-    Job("search", "lifecycle", "LifecycleService", "search", heavy=True, given=("progress",)),
+    Job("refresh", "lifecycle", "LifecycleService", "refresh", lane=TRAINING, given=("progress",)),
+    Job("search", "lifecycle", "LifecycleService", "search", lane=TRAINING, given=("progress",)),
 )
 """In the order in which those that are due together run."""
 
@@ -132,7 +134,7 @@ class Schedule:
         return ran
 
     def loop(self, *, hurry: threading.Event | None = None) -> bool:
-        """Run what is due until `stopping` is set; jobs that train beside the others.
+        """Run what is due until `stopping` is set, the lanes beside each other.
 
         Then what is under way is left at its next step. `False` if it did not come to one in
         `GRACE_SECONDS`, or before `hurry` was set: its lease was given back all the same, and the
@@ -140,11 +142,13 @@ class Schedule:
         """
         self._plan()
         lanes = [
-            threading.Thread(target=self._lane, args=(jobs,), name=name, daemon=True)
-            for name, jobs in (
-                ("jobs", tuple(job for job in self._jobs if not job.heavy)),
-                ("heavy-jobs", tuple(job for job in self._jobs if job.heavy)),
+            threading.Thread(
+                target=self._lane,
+                args=(tuple(job for job in self._jobs if job.lane == name),),
+                name=name,
+                daemon=True,
             )
+            for name in dict.fromkeys(job.lane for job in self._jobs)
         ]
         for lane in lanes:
             lane.start()

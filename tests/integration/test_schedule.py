@@ -329,10 +329,45 @@ def test_a_job_that_comes_to_no_step_is_left_and_its_lease_given_back(
     assert row(context)["result"] is None
 
 
+def test_news_of_alerts_waits_for_no_other_job(
+    context: ProcessContext, probe: type[Probe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping, told = threading.Event(), threading.Event()
+
+    def waits(_self: Probe, *, actor: str) -> str:
+        assert actor == "schedule"
+        return "Told." if told.wait(20) else "It waited."
+
+    def tells(_self: Probe, *, actor: str) -> str:
+        told.set()
+        return actor
+
+    monkeypatch.setattr(probe, "run", waits)
+    monkeypatch.setattr(probe, "tells", tells, raising=False)
+    table = (
+        Job("rare", "probe", "Probe"),
+        Job("alerts", "probe", "Probe", "tells", lane=JOBS[0].lane),
+    )
+    for job in table:
+        planned(context, job.name)
+    loop = Schedule(context, stopping=stopping, jobs=table)
+    thread = threading.Thread(target=loop.loop)
+    thread.start()
+    deadline = time.monotonic() + 40
+    while row(context)["result"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    stopping.set()
+    thread.join(20)
+    assert row(context)["result"] == "Told."
+
+
 def test_every_job_is_there_and_described() -> None:
-    assert [job.name for job in JOBS if not job.heavy] + [
-        job.name for job in JOBS if job.heavy
-    ] == list(DEFAULT_PERIODS)
+    assert [job.name for job in JOBS] == list(DEFAULT_PERIODS)
+    lanes = {job.name: job.lane for job in JOBS}
+    assert {lanes.pop(name) for name in ("recalibrate", "refresh", "search")} == {"training"}
+    assert lanes.pop("alerts") == "alerts"
+    assert set(lanes.values()) == {"jobs"}
     page = (ROOT / "docs" / "operations.md").read_text("utf-8")
     for job in JOBS:
         assert f"| `{job.name}` | {DEFAULT_PERIODS[job.name]} |" in page
