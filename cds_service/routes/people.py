@@ -109,17 +109,21 @@ def is_launched(request: Request) -> bool:
     )
 
 
-def cookie_name(settings: Settings) -> str:
-    """The cookie of the session. The prefix `__Host-` keeps other hosts of the domain from setting
+def own_cookie(settings: Settings, name: str) -> str:
+    """A cookie's name with the prefix `__Host-`, which keeps other hosts of the domain from setting
     it (RFC 6265bis, 4.1.3.2); it needs https and the whole host."""
     is_whole_host = not settings.development and not prefix_of(settings)
-    return "__Host-cds_session" if is_whole_host else "cds_session"
+    return f"__Host-{name}" if is_whole_host else name
+
+
+def cookie_name(settings: Settings) -> str:
+    """The cookie of the session."""
+    return own_cookie(settings, "cds_session")
 
 
 def launched_cookie_name(settings: Settings) -> str:
     """The cookie of a session that a health record launched."""
-    is_whole_host = not settings.development and not prefix_of(settings)
-    return "__Host-cds_launched" if is_whole_host else "cds_launched"
+    return own_cookie(settings, "cds_launched")
 
 
 def set_cookie(

@@ -26,6 +26,7 @@ from cds_service.routes.people import (
     form,
     is_launched,
     launched_cookie_name,
+    own_cookie,
     session_cookie,
     session_cookies,
     set_cookie,
@@ -75,7 +76,7 @@ async def sign_in_page(
 
 async def _sent(request: Request) -> Form:
     fields = await form(request)
-    browser = request.cookies.get(FORM_COOKIE, "")
+    browser = _kept(request, FORM_COOKIE)
     await check_origin_and_token(request, f"form:{browser}")
     return fields
 
@@ -114,7 +115,7 @@ def begin(context: ProcessContext, cookie: str, target: str) -> Response:
     response = RedirectResponse(prefix_of(settings) + target, 303, {"Cache-Control": "no-store"})
     seconds = int(LONGEST.total_seconds())
     set_cookie(response, settings, cookie_name(settings), cookie, seconds=seconds)
-    drop_cookie(response, settings, FORM_COOKIE)
+    drop_cookie(response, settings, own_cookie(settings, FORM_COOKIE))
     set_framed_cookie(response, settings, launched_cookie_name(settings), "", seconds=0)
     return response
 
@@ -137,7 +138,8 @@ def depart(
         return _not_let_in(request, context, words, error, target)
     response = RedirectResponse(departure.address, 303, {"Cache-Control": "no-store"})
     seconds = int(LASTS.total_seconds())
-    set_cookie(response, context.settings, PROVIDER_COOKIE, departure.kept, seconds=seconds)
+    name = own_cookie(context.settings, PROVIDER_COOKIE)
+    set_cookie(response, context.settings, name, departure.kept, seconds=seconds)
     return response
 
 
@@ -149,7 +151,7 @@ def arrive(request: Request, context: Process, words: Speaking) -> Response:
         raise NotFoundError("There is no provider.")
     try:
         cookie, target = service.arrive(
-            request.cookies.get(PROVIDER_COOKIE, ""),
+            _kept(request, PROVIDER_COOKIE),
             dict(request.query_params),
             address=address_of(request),
             replaces=session_cookie(request),
@@ -160,7 +162,7 @@ def arrive(request: Request, context: Process, words: Speaking) -> Response:
         response = _blocked(request, context, words, error, "/")
     else:
         response = begin(context, cookie, target)
-    drop_cookie(response, context.settings, PROVIDER_COOKIE)
+    drop_cookie(response, context.settings, own_cookie(context.settings, PROVIDER_COOKIE))
     return response
 
 
@@ -219,6 +221,11 @@ def sign_in_address(request: Request) -> str:
     return f"{prefix_of(settings)}/sign-in" + (f"?{urlencode(asked)}" if asked else "")
 
 
+def _kept(request: Request, name: str) -> str:
+    """What this browser brings back in one of our cookies beside that of the session."""
+    return request.cookies.get(own_cookie(request.app.state.context.settings, name), "")
+
+
 def _provider(request: Request) -> OpenIDSignIn | None:
     service: OpenIDSignIn | None = request.app.state.openid_sign_in
     return service
@@ -265,7 +272,7 @@ def _page(
     is_out: bool = False,
 ) -> Response:
     settings = context.settings
-    known = request.cookies.get(FORM_COOKIE, "")
+    known = _kept(request, FORM_COOKIE)
     browser = known if re.fullmatch(r"[\w-]{43}", known) else secrets.token_urlsafe(32)
     response = page(
         "sign_in.html",
@@ -280,5 +287,5 @@ def _page(
         provider=_provider(request) is not None,
         is_out=is_out,
     )
-    set_cookie(response, settings, FORM_COOKIE, browser)
+    set_cookie(response, settings, own_cookie(settings, FORM_COOKIE), browser)
     return response

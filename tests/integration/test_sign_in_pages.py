@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from cds_service.routes.people import own_cookie
+from cds_service.routes.sign_in import PROVIDER_COOKIE
 from cds_service.security.permissions import Role
 from cds_service.services import attempts as rules
 from cds_service.storage.tables import AUDIT_EVENTS
@@ -66,6 +68,13 @@ def test_the_cookie_is_for_this_host_over_https_and_no_script(closed: Service) -
         line,
     )
     assert done.headers["cache-control"] == "no-store"
+
+
+def test_no_other_host_of_the_domain_can_set_what_a_sign_in_is_checked_by(closed: Service) -> None:
+    """Else it could sign somebody in as another person: what they enter would be that one's."""
+    form = Visitor(closed).get("/sign-in").headers["set-cookie"]
+    assert re.fullmatch(r"__Host-cds_form=[\w-]{43}; HttpOnly; Path=/; SameSite=lax; Secure", form)
+    assert own_cookie(closed.context.settings, PROVIDER_COOKIE) == "__Host-cds_provider"
 
 
 def test_in_development_the_cookie_goes_over_http(tmp_path_factory: pytest.TempPathFactory) -> None:
