@@ -20,7 +20,6 @@ from cds_service.web import review_en, review_es
 from cds_service.web.pages import page, prefix_of
 from cds_service.web.review_page import (
     LONGEST_CODE,
-    at_text,
     choices,
     estimates_of,
     key_of,
@@ -32,7 +31,7 @@ from cds_service.web.review_page import (
     said_of,
     statements_of,
 )
-from cds_service.web.words import Table, Words
+from cds_service.web.words import Table, Words, written
 from fhir_mapping.outcomes import WINDOW_ELSE, WINDOW_STAYING
 from model.rare_codes import normal_rare_code
 
@@ -195,7 +194,7 @@ def _asked(
         "person_facts": person_of(view, words),
         "rows": rows_of(view, words),
         "missing": missing_of(view, words),
-        "at": at_text(view.assessed_at),
+        "at": written(view.assessed_at, context.zone),
         "choices": choices(words, fields.get("answer")),
         "typed": typed,
         "rare_text": None if code is None else _named(context, words, code),

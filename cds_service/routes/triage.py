@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -31,7 +30,7 @@ from cds_service.web import triage_en, triage_es
 from cds_service.web.pages import page, prefix_of
 from cds_service.web.triage_page import shown_fields, shown_problems
 from cds_service.web.triage_policy import DATE, TEXTS, VERSION
-from cds_service.web.words import RESULT, Words, beside
+from cds_service.web.words import RESULT, Words, beside, written
 from hooks.disease_severity import Situation
 from hooks.result_text import ResultText, result_text, rules_text
 from hooks.suggestions import override_reasons
@@ -298,9 +297,9 @@ def _result(
         code=_UNREADABLE if wrong else 200,
         case=case,
         text=_text(context, case, words),
-        at=_written(context, case.at),
+        at=written(case.at, context.zone),
         others=[
-            {"id": one["id"], "at": _written(context, one["prediction_time"])}
+            {"id": one["id"], "at": written(one["prediction_time"], context.zone)}
             for one in case.others
         ],
         held=None if case.held is None else words.wording.say(f"risk.held_back.{case.held}"),
@@ -313,11 +312,6 @@ def _result(
         wrong={"feedback": None, "outcome": None} | dict(wrong or {}),
         next_sent=str(uuid4()),
     )
-
-
-def _written(context: ProcessContext, at: datetime) -> str:
-    """A time as it is where the service is (`CDS_TIME_ZONE`), with its zone."""
-    return at.astimezone(context.zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
 def _text(context: ProcessContext, case: Case, words: Words) -> ResultText | None:

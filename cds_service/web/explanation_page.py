@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 
 from cds_service.services.explanation import Explanation, Measured
 from cds_service.web.words import Words
+from cds_service.web.words import written as time_text
 from fhir_mapping.readings import Reading
 from hooks.build_up import DECIMALS, BuildUp, written
 from hooks.findings import Findings
@@ -138,7 +139,7 @@ def shown(found: Explanation, words: Words, zone: tzinfo) -> Shown:
     is_open = text is not None
     return Shown(
         id=found.id,
-        at=_written(found.at, zone),
+        at=time_text(found.at, zone),
         version=found.model_version,
         held=None if found.held is None else words.wording.say(f"risk.held_back.{found.held}"),
         unanswered=found.unanswered,
@@ -329,7 +330,7 @@ def _line(
             round(x_of(one.at), 1),
             round(y_of(one.value), 1),
             _value(name, one.value, words),
-            _written(one.at, zone),
+            time_text(one.at, zone),
             one.here,
         )
         for one in measured
@@ -374,8 +375,3 @@ def _changes(found: Explanation, words: Words) -> list[Change]:
             )
         )
     return changes
-
-
-def _written(at: datetime, zone: tzinfo) -> str:
-    """A time as it is where the service is, with its zone."""
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")

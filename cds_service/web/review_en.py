@@ -36,7 +36,7 @@ ENGLISH: dict[str, str] = {
     "last.link": "Your last answer",
     # One case.
     "case": "What was it?",
-    "case.at": "Assessed on {at} (UTC)",
+    "case.at": "Assessed on {at}",
     "case.left": "{n} waiting",
     "setting": "Encounter",
     "setting.emergency": "emergency",

@@ -36,7 +36,7 @@ SPANISH: dict[str, str] = {
     "last.link": "Su última respuesta",
     # One case.
     "case": "¿Qué era?",
-    "case.at": "Evaluado el {at} (UTC)",
+    "case.at": "Evaluado el {at}",
     "case.left": "{n} en espera",
     "setting": "Episodio",
     "setting.emergency": "urgencias",
@@ -76,7 +76,7 @@ SPANISH: dict[str, str] = {
     "hint.2": "se resuelve sola, de poca gravedad",
     "hint.3": "súbita o grave, necesita atención ya",
     "hint.4": "dura 12 meses o más",
-    "hint.5": "cuidados paliativos, de hospice o de fase final",
+    "hint.5": "cuidados paliativos o del final de la vida",
     "hint.u": "la historia no lo dice",
     "rare": "Marcar como enfermedad rara",
     "rare.code": "Código ORPHA",

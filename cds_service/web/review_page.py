@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from cds_service.errors import ServiceError
@@ -64,11 +63,6 @@ class Estimate:
     usual_share: float | None
     is_predicted: bool
     is_said: bool
-
-
-def at_text(at: datetime) -> str:
-    """A time to the minute, in UTC."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def rows_of(view: ReviewView, words: Words) -> list[Row]:

@@ -1,7 +1,7 @@
 """How pages say things: fixed words, numbers and dates in the language of the reader."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from cds_service.web import (
     charts_en,
@@ -29,6 +29,12 @@ CHARTS: Table = {"en": charts_en.ENGLISH, "es": charts_es.SPANISH}
 RESULT: Table = {"en": result_en.ENGLISH, "es": result_es.SPANISH}
 """Around a result, wherever one is shown."""
 LANGUAGE_NAMES: Mapping[Language, str] = {"en": "English", "es": "Español"}
+
+
+def written(at: datetime, zone: tzinfo) -> str:
+    """A time (aware) to the minute as it is where the service is (`CDS_TIME_ZONE`), with its
+    zone."""
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
 def beside(table: Table, english: Mapping[str, str], spanish: Mapping[str, str]) -> Table:

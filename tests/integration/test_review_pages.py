@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -426,3 +427,13 @@ def test_c20_who_takes_a_rare_disease_back_takes_back_no_word_of_others(
     assert codes == ["ORPHA:558"]
     service.answer(item, Answer("undetermined"), "dr a")
     assert decisions() == []
+
+
+def test_times_are_those_of_the_place_as_on_every_page(tmp_path: Path) -> None:
+    """A night shift is looked up in the chart by the clock on the wall."""
+    context = closed_context(tmp_path, time_zone="Europe/Madrid")
+    set_time(context, SEEN.replace(month=5))
+    ask(context, at=SEEN)
+    with running(context, context.clock) as service:  # type: ignore[arg-type]  # a test clock
+        local = SEEN.astimezone(ZoneInfo("Europe/Madrid")).strftime("%Y-%m-%d %H:%M CET")
+        assert f"Assessed on {local}" in reviewer(service).get("/review/case").text
