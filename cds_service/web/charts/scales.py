@@ -14,6 +14,8 @@ _LETTER = 7.2
 """Width of a letter of that height, rather too wide than too narrow."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MOST_DECIMALS = 9
+_SAME = 1e-12
+"""Figures that differ by no more are drawn as the same: no step of a scale parts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def scale_of(
         least = low
     if high is not None:
         most = high
-    if most <= least:
+    if most - least <= _SAME:
         # All the same: room on both sides, as much as tells its digits apart.
         room = max(abs(least) * 0.1, 1e-6) if least else 0.5
         least = least if low is not None else least - room
