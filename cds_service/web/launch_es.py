@@ -1,9 +1,9 @@
 """Fixed words of SMART launch in Spanish; `launch_en` has the same keys."""
 
 SPANISH: dict[str, str] = {
-    "none.title": "Aún no hay ninguna valoración",
+    "none.title": "Aún no hay ninguna evaluación",
     "none.yet": (
-        "No se guarda ninguna valoración de este paciente para su historia clínica. Se hace una "
+        "No se guarda ninguna evaluación de este paciente para su historia clínica. Se hace una "
         "cuando se abre allí la historia y hay constantes registradas. Que aquí no haya nada no "
         "significa que el paciente esté bien."
     ),

@@ -21,7 +21,7 @@ from tests.support.service import Service, release
 from tests.support.smart_server import SmartEHR, smart_ehr
 
 HEADING = {"en": "What was used", "es": "Lo que se usó"}
-NONE = {"en": "No assessment yet", "es": "Aún no hay ninguna valoración"}
+NONE = {"en": "No assessment yet", "es": "Aún no hay ninguna evaluación"}
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from hooks.vendors import Vendor
 from model.severity import Severity
 from tests.support.card_cases import (
     ADULT,
+    ASSESSMENT_ID,
     CARD_UUID,
     CASES,
     PUBLIC_URL,
@@ -155,6 +156,29 @@ def test_the_link_leads_to_the_model_card_and_nowhere_else(name: str, language: 
         "url": f"{PUBLIC_URL}/models/7/card?lang={language}",
         "type": "absolute",
     }
+
+
+@pytest.mark.requirement("R46")
+@pytest.mark.parametrize("vendor", list(Vendor))
+@pytest.mark.parametrize(("name", "language"), SHOWN)
+def test_a_launched_link_carries_its_assessment_and_takes_the_place_of_the_other(
+    name: str, language: str, vendor: Vendor
+) -> None:
+    (shown,) = decide(
+        **CASES[name],
+        facts=some_facts(simulated=True),
+        language=language,
+        policy=replace(DEVELOPMENT_POLICY, vendor=vendor),
+        explanation_url=f"{PUBLIC_URL}/explanations/once",
+        launch_url=f"{PUBLIC_URL}/launch",
+    ).cards
+    assert_response({"cards": [shown]})
+    smart, about = shown["links"]
+    assert (smart["url"], smart["type"]) == (f"{PUBLIC_URL}/launch", "smart")
+    # Oracle Health knows no `appContext`.
+    expected = None if vendor is Vendor.CERNER else ASSESSMENT_ID
+    assert smart.get("appContext") == expected
+    assert about["type"] == "absolute"
 
 
 @pytest.mark.requirement("R46")
