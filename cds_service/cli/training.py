@@ -1,14 +1,17 @@
 """`cds-service train` and `cds-service retrain`."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cds_service.cli.console import (
     Columns,
+    ProgressCallback,
     TimeColumn,
     Timezone,
     actor,
@@ -23,6 +26,7 @@ from model.features import EXTRA_INPUTS
 from model.severity import SEVERITIES, Severity, parse_severity
 
 if TYPE_CHECKING:
+    from cds_service.services.runs import Run
     from cds_service.services.training import TrainReport
 
 AllowFewer = Annotated[
@@ -130,8 +134,9 @@ def train(  # every option is one the user types
         typer.echo(f"Model version {champion['version']} is live; nothing to train.")
         return
     if history is None:
-        with progress() as bar:
+        with _shown(engine, "train") as (bar, run):
             report = service.train_starter(actor=actor(), progress=bar, with_report=with_report)
+            run.result = f"Model version {report.version}. {report.why}"
     else:
         design = TrainingSettings(
             seed=seed,
@@ -146,7 +151,7 @@ def train(  # every option is one the user types
                 design, estimators=ESTIMATORS, balancings=BALANCINGS, search=True, trials=trials
             )
         file = HistoryFile(history, columns, time_column, timezone, source, label_version)
-        with progress() as bar:
+        with _shown(engine, "train") as (bar, run):
             report = service.train_history(
                 file,
                 design,
@@ -157,6 +162,7 @@ def train(  # every option is one the user types
                 workers=workers or os.cpu_count() or 1,
                 search_minutes=search_minutes,
             )
+            run.result = f"Model version {report.version}. {report.why}"
     _print(report, row_report)
 
 
@@ -178,6 +184,20 @@ def parse_flag_rates(given: list[str] | None) -> dict[Severity, float]:
     return found
 
 
+@contextmanager
+def _shown(engine: Any, kind: str) -> Iterator[tuple[ProgressCallback, "Run"]]:
+    """A bar here, and a run that the dashboard shows."""
+    from cds_service.services.runs import recorded
+
+    with recorded(engine, now, kind, actor=actor()) as run, progress() as bar:
+
+        def both(step: str, share: float) -> None:
+            bar(step, share)
+            run.progress(step, share)
+
+        yield both, run
+
+
 def _refuse_options(context: typer.Context, names: tuple[str, ...], needs: str) -> None:
     """Raise `typer.BadParameter` for an option that would be passed over in silence."""
     for name in names:
@@ -193,7 +213,8 @@ def _on_its_way(way: str, *, with_report: bool) -> None:
     process = ProcessContext.create(load_settings())
     check(process.engine)
     service = LifecycleService(process)
-    with progress() as bar:
+    kind = {"--search": "search", "--shadow": "refresh"}.get(way, "recalibrate")
+    with _shown(process.engine, kind) as (bar, run):
         if way in ("--recalibrate", "--if-asked"):
             asked = way == "--recalibrate"
             said = service.recalibrate(
@@ -202,6 +223,7 @@ def _on_its_way(way: str, *, with_report: bool) -> None:
         else:
             begin = service.search if way == "--search" else service.refresh
             said = begin(actor=actor(), progress=bar, asked=True, with_report=with_report)
+        run.result = said
     typer.echo(said)
 
 
@@ -278,7 +300,7 @@ def retrain(
 
     process = ProcessContext.create(load_settings())
     check(process.engine)
-    with progress() as bar:
+    with _shown(process.engine, "retrain") as (bar, run):
         report = RetrainingService(process).retrain(
             actor=actor(),
             progress=bar,
@@ -288,6 +310,7 @@ def retrain(
             seed=seed,
             with_report=with_report,
         )
+        run.result = f"Model version {report.version}: {report.reason}"
     for note in report.notes:
         typer.echo(f"Note: {note}")
     typer.echo(gates_as_text(report.gates))

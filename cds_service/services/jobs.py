@@ -15,13 +15,12 @@ from typing import Final
 from uuid import uuid4
 
 from cds_service.context import ProcessContext
-from cds_service.errors import ConfigurationError, ServiceError
-from cds_service.logs import LOGGER, place
+from cds_service.logs import LOGGER
 from cds_service.periods import Night, Period
 from cds_service.services.alerts import Finding, cause_passed, raise_alert
+from cds_service.services.runs import LONGEST_RESULT, Progress, Run, is_told, said_of
 from cds_service.storage.job_store import JobStore
-from fhir_mapping.errors import MappingError
-from model.errors import ModelError
+from cds_service.storage.run_store import DONE, FAILED, LEFT, RunStore
 
 LEASE: Final = timedelta(minutes=2)
 """How long nobody else starts a job after its process was last heard of."""
@@ -30,12 +29,8 @@ FAILURES_TOLD: Final = 3
 """Failures in a row from which on an alert is open."""
 FIRST_RETRY: Final = timedelta(minutes=1)
 LONGEST_RETRY: Final = timedelta(hours=6)
-LONGEST_RESULT: Final = 500
-"""Characters kept of what a job says."""
+_UNFINISHED: Final = "Left before it was done."
 _DOUBLINGS: Final = 20
-
-Progress = Callable[[str, float], None]
-"""Called with the step that runs and the share of the whole that is done, 0 to 1."""
 
 
 class JobLeftError(BaseException):
@@ -94,7 +89,8 @@ class JobRunner:
         self._night = night
         self._stopping = stopping or threading.Event()
         self.owner = owner or str(uuid4())
-        self._held: set[str] = set()
+        self._held: dict[str, str] = {}
+        """Job under way → its run."""
 
     def run(
         self,
@@ -102,6 +98,7 @@ class JobRunner:
         period: Period | None,
         work: Work,
         *,
+        actor: str = "schedule",
         early: bool = False,
         progress: Progress | None = None,
     ) -> Ran | None:
@@ -114,37 +111,55 @@ class JobRunner:
             taken = JobStore(connection).take(
                 name, self.owner, at=started, lease_until=started + LEASE, early=early
             )
+            if taken:
+                run = Run(self._context.engine, self._context.clock, str(uuid4()))
+                told = {"id": run.id, "kind": name, "actor": actor}
+                RunStore(connection).begin(
+                    told | {"started_at": started, "seen_at": started}, alone=True
+                )
         if not taken:
             return None
-        self._held.add(name)
+        self._held[name] = run.id
         LOGGER.info("job started", extra={"job": name})
         try:
-            with self._renewed(name) as lost:
-                ended = self._work(name, work, lost, progress)
+            with self._renewed(name, run) as lost:
+                ended = self._work(name, work, lost, run, progress)
             if ended.end is End.LEFT:
-                with self._context.engine.begin() as connection:
-                    JobStore(connection).give_back(name, self.owner)
+                self._let_go(name, run.id)
             elif ended.end is not End.TAKEN_OVER:
-                ended = self._record(ended, period)
+                ended = self._record(ended, period, run.id)
         finally:
-            self._held.discard(name)
+            self._held.pop(name, None)
         self._log(ended, started)
         return ended
 
     def give_back(self) -> None:
         """Let go of what is under way: the process is about to end without waiting for it."""
-        for name in sorted(self._held):
-            with self._context.engine.begin() as connection:
-                JobStore(connection).give_back(name, self.owner)
+        for name, run in sorted(self._held.items()):
+            self._let_go(name, run)
             LOGGER.info("job left", extra={"job": name})
 
-    def _work(self, name: str, work: Work, lost: threading.Event, progress: Progress | None) -> Ran:
+    def _let_go(self, name: str, run: str) -> None:
+        at = self._context.clock()
+        with self._context.engine.begin() as connection:
+            JobStore(connection).give_back(name, self.owner)
+            RunStore(connection).end(run, LEFT, at=at, result=_UNFINISHED)
+
+    def _work(
+        self,
+        name: str,
+        work: Work,
+        lost: threading.Event,
+        run: Run,
+        progress: Progress | None,
+    ) -> Ran:
         def stop() -> bool:
             return lost.is_set() or self._stopping.is_set()
 
         def step(what: str, share: float) -> None:
             if stop():
                 raise JobLeftError
+            run.progress(what, share)
             if progress is not None:
                 progress(what, share)
 
@@ -152,17 +167,15 @@ class JobRunner:
             result = work(Steps(step, stop))
         except JobLeftError:
             end = End.TAKEN_OVER if lost.is_set() else End.LEFT
-            return Ran(name, end, "Left before it was done.")
-        except (ServiceError, ConfigurationError, MappingError, ModelError) as error:
-            return Ran(name, End.FAILED, str(error))
+            return Ran(name, end, _UNFINISHED)
         except Exception as error:
-            # The message may quote what it failed on.
-            LOGGER.debug("job fault", extra={"job": name}, exc_info=True)
-            told = f"unexpected {type(error).__name__} at {place(error.__traceback__)}"
-            return Ran(name, End.FAILED, told)
+            if not is_told(error):
+                # The message may quote what it failed on.
+                LOGGER.debug("job fault", extra={"job": name}, exc_info=True)
+            return Ran(name, End.FAILED, said_of(error))
         return Ran(name, End.DONE, result)
 
-    def _record(self, ended: Ran, period: Period | None) -> Ran:
+    def _record(self, ended: Ran, period: Period | None, run: str) -> Ran:
         """The end and, after the third failure in a row, the alert, in one transaction."""
         at = self._context.clock()
         done = ended.end is End.DONE
@@ -182,6 +195,9 @@ class JobRunner:
             }
             if not store.finish(ended.name, self.owner, values):
                 return Ran(ended.name, End.TAKEN_OVER, ended.result)
+            RunStore(connection).end(
+                run, DONE if done else FAILED, at=at, result=ended.result[:LONGEST_RESULT]
+            )
             if done:
                 cause_passed(connection, key, at=at, resolution="The job has run again.")
             elif failures >= FAILURES_TOLD:
@@ -206,11 +222,11 @@ class JobRunner:
         level(f"job {ended.end}", extra=told)
 
     @contextmanager
-    def _renewed(self, name: str) -> Iterator[threading.Event]:
+    def _renewed(self, name: str, run: Run) -> Iterator[threading.Event]:
         """Renew the lease until the block ends; the event says that another has the job."""
         ended, lost = threading.Event(), threading.Event()
         thread = threading.Thread(
-            target=self._renew, args=(name, ended, lost), name=f"lease-{name}", daemon=True
+            target=self._renew, args=(name, run, ended, lost), name=f"lease-{name}", daemon=True
         )
         thread.start()
         try:
@@ -219,12 +235,13 @@ class JobRunner:
             ended.set()
             thread.join()
 
-    def _renew(self, name: str, ended: threading.Event, lost: threading.Event) -> None:
+    def _renew(self, name: str, run: Run, ended: threading.Event, lost: threading.Event) -> None:
         while not ended.wait(RENEW_SECONDS):
             try:
                 with self._context.engine.begin() as connection:
                     until = self._context.clock() + LEASE
                     held = JobStore(connection).renew(name, self.owner, lease_until=until)
+                    RunStore(connection).see(run.id, {"seen_at": self._context.clock()})
             except Exception:
                 # The database is away or busy: the lease is still ours until it ends.
                 LOGGER.exception("lease not renewed", extra={"job": name})

@@ -12,7 +12,8 @@ from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError, ServiceError
 from cds_service.logs import LOGGER
 from cds_service.periods import DEFAULT_PERIODS, OFF, Night, Period, parse_period, parse_time
-from cds_service.services.jobs import JobRunner, Progress, Ran, Steps
+from cds_service.services.jobs import JobRunner, Ran, Steps
+from cds_service.services.runs import Progress
 from cds_service.settings import Settings
 from cds_service.storage.job_store import JobStore
 from cds_service.storage.session import reading
@@ -127,7 +128,12 @@ class Schedule:
             raise ServiceError(f"The job {name} needs {_variable(job)}.")
         self._plan((job,))
         ran = self._runner.run(
-            name, self._period(job), self._work(job, actor), early=True, progress=progress
+            name,
+            self._period(job),
+            self._work(job, actor),
+            actor=actor,
+            early=True,
+            progress=progress,
         )
         if ran is None:
             raise ServiceError(f"Another process is at the job {name}; nothing was done.")

@@ -10,9 +10,12 @@ from sqlalchemy import insert
 from cds_service.context import ProcessContext
 from cds_service.services.evaluating import EvaluatingService
 from cds_service.services.kept_reports import PAGE, report_folder
+from cds_service.services.schedule import Schedule
 from cds_service.services.shadow import ShadowService
 from cds_service.services.watching_inputs import InputWatchService
+from cds_service.storage.job_store import JobStore
 from cds_service.storage.model_store import ModelStore
+from cds_service.storage.run_store import RunStore
 from cds_service.storage.tables import CHALLENGERS, MODEL_VERSIONS
 from model.scorer import Scorer
 from tests.support.matured import cohort, store_matured
@@ -133,3 +136,33 @@ def fill_models(context: ProcessContext, challenger: Model) -> None:
     folder.mkdir(parents=True)
     page = "<!DOCTYPE html><title>Report</title><h1>Report</h1><script>alert(1)</script>"
     (folder / PAGE).write_text(page, "utf-8")
+
+
+def fill_runs(context: ProcessContext) -> None:
+    """A search is under way, a retraining was done, a recalibration failed, others are past."""
+    at = context.clock()
+    Schedule(context)._plan()
+    past = [
+        ("refresh", "done", 26 * 60, "Version 4 is in shadow. It is shown not to be worse."),
+        ("recalibrate", "failed", 3, "There are too few outcomes to fit priors."),
+        ("evaluate", "done", 41, "Judged 1 chunk, 0 of them again."),
+        ("inputs", "done", 6, "1 chunk of inputs watched, 2 alerts raised."),
+        ("train", "left", 75, "Left before it was done."),
+    ]
+    with context.engine.begin() as connection:
+        store = RunStore(connection)
+        for i, (kind, state, seconds, said) in enumerate(past):
+            begun = at - timedelta(hours=i + 1)
+            run = {"id": f"r-{i}", "kind": kind, "actor": "schedule"}
+            store.begin(run | {"started_at": begun, "seen_at": begun}, alone=False)
+            over = begun + timedelta(seconds=seconds)
+            store.end(run["id"], state, at=over, result=said)
+            if kind != "train":
+                jobs = JobStore(connection)
+                jobs.take(kind, "x", at=begun, lease_until=over, early=True)
+                failures = int(state == "failed")
+                values = {"finished_at": over, "result": said, "failures": failures}
+                jobs.finish(kind, "x", values)
+        run = {"id": "r-now", "kind": "search", "actor": "schedule"}
+        store.begin(run | {"started_at": at - timedelta(minutes=12), "seen_at": at}, alone=False)
+        store.see("r-now", {"step": "tuning lightgbm, class weights", "share": 0.42})

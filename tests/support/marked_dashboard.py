@@ -14,6 +14,8 @@ PAGES = (
     "/admin/quality",
     "/admin/inputs",
     "/admin/models",
+    "/admin/runs",
+    "/admin/runs/now",
     "/admin/alerts",
     "/admin/clients",
     "/admin/audit",

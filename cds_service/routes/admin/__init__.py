@@ -11,6 +11,7 @@ from cds_service.routes.admin import (
     models,
     overview,
     quality,
+    runs,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -18,6 +19,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     quality.router,
     inputs.router,
     models.router,
+    runs.router,
     alerts.router,
     clients.router,
     audit.router,

@@ -9,6 +9,7 @@ from cds_service.storage.tables import (
     models,
     outcomes,
     people,
+    runs,
     watching,
 )
 from cds_service.storage.tables.columns import JSON_, UTCDateTime
@@ -22,6 +23,7 @@ __all__ = [
     "models",
     "outcomes",
     "people",
+    "runs",
     "watching",
 ]
 
@@ -57,6 +59,7 @@ ALERT_DELIVERIES = SQLModel.metadata.tables["alert_deliveries"]
 INPUT_CHUNKS = SQLModel.metadata.tables["input_chunks"]
 EVALUATION_CHUNKS = SQLModel.metadata.tables["evaluation_chunks"]
 SHADOW_SCORES = SQLModel.metadata.tables["shadow_scores"]
+RUNS = SQLModel.metadata.tables["runs"]
 JOBS = SQLModel.metadata.tables["jobs"]
 CHALLENGERS = SQLModel.metadata.tables["challengers"]
 RELEASE_WATCHES = SQLModel.metadata.tables["release_watches"]

@@ -46,7 +46,7 @@ def scale_of(
         least = low
     if high is not None:
         most = high
-    if most - least <= _SAME:
+    if most - least <= max(_SAME, 1e-9 * max(abs(least), abs(most))):
         # All the same: room on both sides, as much as tells its digits apart.
         room = max(abs(least) * 0.1, 1e-6) if least else 0.5
         least = least if low is not None else least - room

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cds_service.web.charts import (
@@ -66,6 +66,7 @@ def series_of(
     ]
 
 
+@settings(deadline=None)
 @given(SERIES, st.text(max_size=30), st.sampled_from(["lines", "columns", "stacked", "bars"]))
 def test_any_figures_and_labels_give_a_well_formed_picture(
     found: list[tuple[str, list[tuple[float | None, float | None, float | None]]]],
@@ -90,7 +91,9 @@ def test_any_figures_and_labels_give_a_well_formed_picture(
     assert all(len(row) == len(chart.head) for row in chart.rows)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(VALUE, VALUE, VALUE, VALUE), max_size=10), st.text(max_size=30))
+@example([(0.0, 5e-324, None, None)], "")
 def test_any_groups_give_a_reliability_diagram(
     found: list[tuple[float | None, float | None, float | None, float | None]], title: str
 ) -> None:
@@ -100,6 +103,7 @@ def test_any_groups_give_a_reliability_diagram(
     assert len(chart.rows) == len(found)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(VALUE, VALUE), max_size=30), st.booleans())
 def test_any_bins_give_a_histogram(
     found: list[tuple[float | None, float | None]], with_reference: bool
@@ -112,6 +116,7 @@ def test_any_bins_give_a_histogram(
     assert len(chart.rows) == len(found)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e15, 1e15), max_size=6), st.none() | st.floats(-1e3, 1e3))
 def test_a_scale_holds_its_values_and_its_ticks_lie_inside(
     values: list[float], low: float | None
