@@ -117,6 +117,7 @@ class InputWatchService:
         at = self._context.clock()
         with self._context.engine.begin() as connection:
             store = InputChunkStore(connection)
+            store.lock()
             newest = next(iter(store.newest()), None)
             state = State.of(None if newest is None else newest["state"])
             if newest is None or name not in state.alarmed:
@@ -354,11 +355,17 @@ class InputWatchService:
         return found
 
     def _keep(self, cut: Cut, found: Watched, *, actor: str) -> int | None:
-        """Record a chunk with its alerts; how many were raised, `None` if it was kept before."""
+        """Record a chunk with its alerts; how many were raised, `None` if it was kept before, or
+        rests on what is no longer so."""
         at = self._context.clock()
         raised = 0
         with self._context.engine.begin() as connection:
-            added = InputChunkStore(connection).add(
+            store = InputChunkStore(connection)
+            store.lock()
+            newest = next(iter(store.newest()), None)
+            if State.of(None if newest is None else newest["state"]) != cut.state:
+                return None  # A person took a quantity as it is while this chunk was measured.
+            added = store.add(
                 {
                     "id": str(uuid4()),
                     "number": cut.number,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cds_service.storage.locks import Lock, hold
 from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import ALERTS, ASSESSMENTS, INPUT_CHUNKS, OUTCOMES
@@ -20,6 +21,10 @@ class InputChunkStore:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def lock(self) -> None:
+        """Change what chunks hand on alone until the transaction ends."""
+        hold(self._connection, Lock.INPUTS)
 
     def newest(self, count: int = 1, *, before: int | None = None) -> list[dict[str, Any]]:
         """The newest chunks, newest first; with `before` those before that number."""

@@ -17,6 +17,7 @@ class Lock(IntEnum):
     EXPORTS = 725_270
     HISTORIES = 725_271
     REVIEWS = 725_272
+    INPUTS = 725_273
 
 
 def hold(connection: Connection, lock: Lock) -> None:

@@ -300,6 +300,25 @@ def test_what_moved_is_taken_as_it_is_now_on_a_persons_word(ward: Ward) -> None:
     assert set(alerts(ward.context)) == {"input_drift:systolic_bp"}
 
 
+def test_a_persons_word_is_kept_while_a_chunk_is_being_watched(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward.shift = 15.0
+    ward.see(2 * ROWS)
+    watch(ward)
+    keep = InputWatchService._keep
+
+    def interrupted(self: InputWatchService, *args: Any, **options: Any) -> int | None:
+        monkeypatch.setattr(InputWatchService, "_keep", keep)
+        self.accept("systolic_bp", actor="ana", reason="New cuffs.")
+        return keep(self, *args, **options)
+
+    monkeypatch.setattr(InputWatchService, "_keep", interrupted)
+    ward.see(ROWS)
+    assert watch(ward) == "1 chunk of inputs watched, 0 alerts raised."
+    assert not alerts(ward.context)
+
+
 def test_a_version_that_has_learnt_from_the_shift_ends_its_alert(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
