@@ -3,6 +3,7 @@
 Scores are computed from the stored rows, after the answer and never inside a request.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from model.scorer import Scorer
 
 BATCH = 500
 """Assessments scored and committed at a time."""
+LATE = timedelta(days=1)
+"""How far before the newest scored assessment it looks again: one is committed seconds after its
+time, and all since a version was registered would be looked through every few minutes."""
 
 
 def shadow_versions(connection: Connection) -> list[str]:
@@ -76,14 +80,17 @@ class ShadowService:
                 "model not loaded", extra={"version": version, "why": type(error).__name__}
             )
             return None
-        added = 0
+        added, since = 0, row["created_at"]
+        with reading(self._context.engine) as connection:
+            newest = ShadowStore(connection).newest_scored(version)
+        if newest is not None:
+            since = max(since, newest - LATE)
         while True:
             with reading(self._context.engine) as connection:
-                batch = ShadowStore(connection).unscored(
-                    version, since=row["created_at"], limit=BATCH
-                )
+                batch = ShadowStore(connection).unscored(version, since=since, limit=BATCH)
             if not batch:
                 return added
+            since = batch[0]["prediction_time"]  # What lies before has its scores.
             scores = self._scores(scorer, batch)
             with self._context.engine.begin() as connection:
                 # If another process was faster, the next batch is without its rows.

@@ -28,11 +28,22 @@ class ShadowStore:
         )
         return list(self._connection.execute(query).scalars())
 
+    def newest_scored(self, version: str) -> datetime | None:
+        """Prediction time of the newest assessment that has a version's score."""
+        query = (
+            select(ASSESSMENTS.c.prediction_time)
+            .join(SHADOW_SCORES, SHADOW_SCORES.c.assessment_id == ASSESSMENTS.c.id)
+            .where(SHADOW_SCORES.c.model_version == version)
+            .order_by(ASSESSMENTS.c.prediction_time.desc())
+            .limit(1)
+        )
+        return self._connection.execute(query).scalar_one_or_none()
+
     def unscored(self, version: str, *, since: datetime, limit: int) -> list[dict[str, Any]]:
         """The next scored assessments, oldest first, that neither were answered by `version` nor
-        have its score: `id` and `features`."""
+        have its score: `id`, `prediction_time` and `features`."""
         query = (
-            select(ASSESSMENTS.c.id, ASSESSMENTS.c.features)
+            select(ASSESSMENTS.c.id, ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.features)
             .outerjoin(
                 SHADOW_SCORES,
                 (SHADOW_SCORES.c.assessment_id == ASSESSMENTS.c.id)

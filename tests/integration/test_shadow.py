@@ -101,6 +101,25 @@ def test_a_shadow_says_what_the_same_model_answered(context: ProcessContext) -> 
         assert of_shadow["probabilities"] == pytest.approx(row.probabilities, abs=1e-6)
 
 
+def test_what_was_scored_long_ago_is_not_looked_through_again(
+    context: ProcessContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "BATCH", 25)
+    looked: list[Any] = []
+    unscored = ShadowStore.unscored
+
+    def watched(self: ShadowStore, version: str, **options: Any) -> list[dict[str, Any]]:
+        looked.append(options["since"])
+        return unscored(self, version, **options)
+
+    monkeypatch.setattr(ShadowStore, "unscored", watched)
+    assert ShadowService(context).run(actor="test") == "In shadow: version 1 60 scored."
+    first = SEEN + 60 * HOUR
+    assert looked[1:] == [first, first + 25 * HOUR, first + 50 * HOUR]
+    assert ShadowService(context).run(actor="test") == "In shadow: version 1 0 scored."
+    assert looked[-1] == first + 59 * HOUR - DAY
+
+
 def test_a_challenger_scores_what_came_after_it_and_is_judged_on_that(
     context: ProcessContext, challenger: tuple[Path, str]
 ) -> None:
