@@ -1,6 +1,6 @@
 """Judging what was predicted, chunk by chunk, once its outcomes are in (C18)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pandas as pd
+from sqlalchemy import Connection
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from cds_service.context import ProcessContext
@@ -15,7 +16,7 @@ from cds_service.services.evaluation_alerts import watch_chunks
 from cds_service.services.evaluation_chunks import Chunk, cut, fingerprint, settled
 from cds_service.services.evaluation_runs import record_runs
 from cds_service.services.judged_rows import as_answered, judged_rows, versions_of
-from cds_service.services.labelled import labelled
+from cds_service.services.labelled import Labelled, labelled
 from cds_service.services.outcomes import OutcomeService
 from cds_service.services.shadow import ShadowService
 from cds_service.storage.audit_store import AuditStore
@@ -33,6 +34,8 @@ from model.severity import Severity
 
 REPLICATES = 200
 SEED = 20_260
+AT_ONCE = 20
+"""Chunks that are read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class EvaluatingService:
             if self._keep(due, result, actor):
                 judged += 1
                 again += due.revision > 1
+            elif due.revision == 1:
+                break  # Another process cuts chunks, and ours would begin where its may not end.
         with self._context.engine.begin() as connection:
             watch_chunks(connection, at=self._context.clock())
         if self._runs:
@@ -89,38 +94,70 @@ class EvaluatingService:
         with reading(self._context.engine) as connection:
             return EvaluationChunkStore(connection).newest(count)
 
-    def _due(self) -> list[_Due]:
-        """Chunks that are new, or of which more is known than when they were judged."""
-        settings, now = self._context.settings, self._context.clock()
-        label_version = self._context.terminology.label_version
+    def _due(self) -> Iterator[_Due]:
+        """Chunks of which more is known than when they were judged, then those that are new.
+
+        A few at a time: all that a hospital ever saw would not fit into memory.
+        """
         with reading(self._context.engine) as connection:
-            found = labelled(connection, now=now, label_version=label_version)
             standing = EvaluationChunkStore(connection).standing()
-            rows = settled(found)
-            known = [
-                (Chunk(row["number"], row["started_at"], row["ended_at"]), row) for row in standing
-            ]
-            new = cut(
+        for start in range(0, len(standing), AT_ONCE):
+            yield from self._changed(standing[start : start + AT_ONCE])
+        yield from self._new(_chunk(standing[-1]) if standing else None)
+
+    def _changed(self, standing: Sequence[Mapping[str, Any]]) -> list[_Due]:
+        """Which of some chunks that follow each other are to be judged again."""
+        with reading(self._context.engine) as connection:
+            start, end = standing[0]["started_at"], standing[-1]["ended_at"]
+            rows = settled(self._labelled(connection, start, end))
+            found = [self._due_of(connection, _chunk(one), rows, one) for one in standing]
+        return [due for due in found if due is not None]
+
+    def _new(self, last: Chunk | None) -> list[_Due]:
+        """Chunks after `last` that are closed by now."""
+        settings, now = self._context.settings, self._context.clock()
+        with reading(self._context.engine) as connection:
+            labels = self._labelled(connection, None if last is None else last.ended_at, None)
+            rows = settled(labels)
+            chunks = cut(
                 _times(rows),
-                until=now if found.open_from is None else found.open_from,
+                until=now if labels.open_from is None else labels.open_from,
                 rows=settings.evaluation_chunk_rows,
                 days=settings.evaluation_chunk_days,
-                after=known[-1][0] if known else None,
+                after=last,
             )
-            due: list[_Due] = []
-            for chunk, row in [*known, *((chunk, None) for chunk in new)]:
-                part = _between(rows, chunk)
-                bounds = (chunk.started_at, chunk.ended_at)
-                shadows = ShadowStore(connection)
-                now_so = fingerprint(part, shadows.counts(*bounds), label_version=label_version)
-                if row is None or row["fingerprint"] != now_so:
-                    revision = 1 if row is None else row["revision"] + 1
-                    scores = pd.DataFrame(shadows.between(*bounds), columns=SCORE_COLUMNS)
-                    scores = scores[
-                        scores["assessment_id"].isin(set(part.get("assessment_id", ())))
-                    ]
-                    due.append(_Due(chunk, revision, now_so, part, scores))
-        return due
+            found = [self._due_of(connection, chunk, rows, None) for chunk in chunks]
+        return [due for due in found if due is not None]
+
+    def _labelled(
+        self, connection: Connection, since: datetime | None, until: datetime | None
+    ) -> Labelled:
+        return labelled(
+            connection,
+            now=self._context.clock(),
+            label_version=self._context.terminology.label_version,
+            since=since,
+            until=until,
+        )
+
+    def _due_of(
+        self,
+        connection: Connection,
+        chunk: Chunk,
+        rows: pd.DataFrame,
+        judged: Mapping[str, Any] | None,
+    ) -> _Due | None:
+        """What is to be judged of a chunk; `None` if nothing is new since it was `judged`."""
+        part, bounds = _between(rows, chunk), (chunk.started_at, chunk.ended_at)
+        shadows = ShadowStore(connection)
+        now_so = fingerprint(
+            part, shadows.counts(*bounds), label_version=self._context.terminology.label_version
+        )
+        if judged is not None and judged["fingerprint"] == now_so:
+            return None
+        scores = pd.DataFrame(shadows.between(*bounds), columns=SCORE_COLUMNS)
+        scores = scores[scores["assessment_id"].isin(set(part.get("assessment_id", ())))]
+        return _Due(chunk, 1 if judged is None else judged["revision"] + 1, now_so, part, scores)
 
     def _judge(self, due: _Due) -> dict[str, Any]:
         draws = Draws(self._replicates, SEED + due.chunk.number)
@@ -197,6 +234,10 @@ class EvaluatingService:
                     detail={"revision": due.revision, "rows": result["rows"]},
                 )
         return added
+
+
+def _chunk(row: Mapping[str, Any]) -> Chunk:
+    return Chunk(row["number"], row["started_at"], row["ended_at"])
 
 
 def _times(rows: pd.DataFrame) -> Sequence[datetime]:

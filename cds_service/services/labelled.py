@@ -45,10 +45,12 @@ def labelled(
     now: datetime,
     label_version: str = LABEL_RULE_VERSION,
     since: datetime | None = None,
+    until: datetime | None = None,
     include_open: bool = False,
     for_training: bool = False,
 ) -> Labelled:
-    """Join scored assessments with the outcomes of one version of the rules, no other (C17).
+    """Join scored assessments with the outcomes of one version of the rules, no other (C17): all,
+    or those from `since` on and before `until`.
 
     Counted apart and left out: later assessments of an encounter (C16), assessments whose outcome
     window is still open (C18; kept with `include_open`), those made after the outcome was known,
@@ -56,19 +58,21 @@ def labelled(
     Conditions of such (C21), outcomes our own suggestion prompted (C18) and rare ones that neither
     a second source nor a reviewer confirms (C20). What a reviewer rejected is never an outcome.
     """
-    outcomes = OutcomeStore(connection).decided(label_version, since=since)
+    outcomes = OutcomeStore(connection).decided(label_version, since=since, until=until)
     store = AssessmentStore(connection)
-    rows = list(store.scored(since))
+    rows = list(store.scored(since, until))
     references = [_reference(row) for row in rows]
-    # With `since` all of these patients: an encounter may have begun before.
-    everything = references if since is None else map(_reference, store.references(since=since))
-    index = {reference.id for reference in index_assessments(everything)}
+    everyone = references
+    if since is not None or until is not None:
+        # All of these patients: an encounter may have begun before.
+        everyone = [_reference(row) for row in store.references(since=since, until=until)]
+    index = {reference.id for reference in index_assessments(everyone)}
     opened = [
         reference.prediction_time
         for reference in references
         if reference.id in index and outcome_window_end(reference) > now
     ]
-    reactions = FeedbackStore(connection).reactions(since)
+    reactions = FeedbackStore(connection).reactions(since, until)
     allowed = _allow_training(connection) if for_training else None
     forbidden = set() if allowed is None else ConditionStore(connection).of_others(allowed)
     rare = RareEvidence.of(

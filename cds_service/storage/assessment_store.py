@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
+from cds_service.storage.spans import seen_between
 from cds_service.storage.tables import ASSESSMENTS, CARDS
 
 BATCH = 5_000
@@ -143,9 +144,10 @@ class AssessmentStore:
         patient_key: str | Sequence[str] | None = None,
         *,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[dict[str, Any]]:
         """What outcome rules need of each assessment, oldest first: of one patient, of some
-        hundreds, of all who were seen from `since` on, or of all."""
+        hundreds, of all who were seen from `since` on and before `until`, or of all."""
         query = select(
             ASSESSMENTS.c.id,
             ASSESSMENTS.c.patient_key,
@@ -157,13 +159,15 @@ class AssessmentStore:
         if patient_key is not None:
             keys = [patient_key] if isinstance(patient_key, str) else patient_key
             query = query.where(ASSESSMENTS.c.patient_key.in_(keys))
-        if since is not None:
-            seen = select(ASSESSMENTS.c.patient_key).where(ASSESSMENTS.c.prediction_time >= since)
+        if since is not None or until is not None:
+            seen = seen_between(select(ASSESSMENTS.c.patient_key), since, until)
             query = query.where(ASSESSMENTS.c.patient_key.in_(seen))
         query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
         return list(dicts(self._connection.execute(query)))
 
-    def scored(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
+    def scored(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Scored assessments with what was predicted, oldest first, a batch at a time."""
         query = select(
             ASSESSMENTS.c.id,
@@ -179,10 +183,10 @@ class AssessmentStore:
             ASSESSMENTS.c.suppressed,
             ASSESSMENTS.c.indicator,
         ).where(ASSESSMENTS.c.situation == "scored")
-        if since is not None:
-            query = query.where(ASSESSMENTS.c.prediction_time >= since)
-        query = query.order_by(ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id)
-        yield from dicts(self._connection.execution_options(yield_per=BATCH).execute(query))
+        ordered = seen_between(query, since, until).order_by(
+            ASSESSMENTS.c.prediction_time, ASSESSMENTS.c.id
+        )
+        yield from dicts(self._connection.execution_options(yield_per=BATCH).execute(ordered))
 
     def suppressed_counts(self, since: datetime | None = None) -> dict[str, int]:
         """How many answers held no card, by reason (C12); the most frequent first."""
@@ -192,8 +196,7 @@ class AssessmentStore:
             .group_by(ASSESSMENTS.c.suppressed)
             .order_by(func.count().desc(), ASSESSMENTS.c.suppressed)
         )
-        if since is not None:
-            query = query.where(ASSESSMENTS.c.prediction_time >= since)
+        query = seen_between(query, since)
         return {row.suppressed: row.n for row in self._connection.execute(query)}
 
     def newest_features(self, limit: int) -> list[dict[str, Any]]:

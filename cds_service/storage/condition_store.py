@@ -24,6 +24,7 @@ from sqlalchemy import (
 from cds_service.storage.locks import Lock, hold
 from cds_service.storage.rows import dicts
 from cds_service.storage.session import IN_LIST
+from cds_service.storage.spans import seen_between
 from cds_service.storage.tables import ASSESSMENTS, CONDITIONS, OUTCOMES, REVIEW_ANSWERS
 
 # Asked at every opening of a chart: built once, and both questions in one.
@@ -292,15 +293,18 @@ class OutcomeStore:
         return list(self._connection.execute(union(named, answered)).scalars())
 
     def decided(
-        self, label_version: str, *, since: datetime | None = None
+        self,
+        label_version: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> dict[str, dict[str, Any]]:
         """Outcomes of one rule version (C17: versions are not pooled) by assessment id, as they
-        stand now; with `since` of the assessments from then on."""
+        stand now; of the assessments from `since` on and before `until`."""
         query = _standing(label_version)
-        if since is not None:
-            query = query.join(ASSESSMENTS, ASSESSMENTS.c.id == OUTCOMES.c.assessment_id).where(
-                ASSESSMENTS.c.prediction_time >= since
-            )
+        if since is not None or until is not None:
+            query = query.join(ASSESSMENTS, ASSESSMENTS.c.id == OUTCOMES.c.assessment_id)
+            query = seen_between(query, since, until)
         return {row["assessment_id"]: row for row in dicts(self._connection.execute(query))}
 
     def rare(self, label_version: str) -> set[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from cds_service.storage.spans import seen_between
 from cds_service.storage.tables import ASSESSMENTS, CARDS, FEEDBACK
 
 
@@ -31,9 +32,11 @@ class FeedbackStore:
         if entries:
             self._connection.execute(insert(FEEDBACK), list(entries))
 
-    def reactions(self, since: datetime | None = None) -> dict[str, Reaction]:
-        """Reactions by assessment, of those whose card got feedback from its own client; with
-        `since` of the assessments from then on."""
+    def reactions(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[str, Reaction]:
+        """Reactions by assessment, of those whose card got feedback from its own client; of the
+        assessments from `since` on and before `until`."""
         query = (
             select(CARDS.c.assessment_id, FEEDBACK.c.outcome, FEEDBACK.c.accepted_suggestions)
             .select_from(FEEDBACK)
@@ -42,8 +45,7 @@ class FeedbackStore:
             .where(FEEDBACK.c.client == ASSESSMENTS.c.client)
             .order_by(FEEDBACK.c.received_at, FEEDBACK.c.outcome_timestamp, FEEDBACK.c.id)
         )
-        if since is not None:
-            query = query.where(ASSESSMENTS.c.prediction_time >= since)
+        query = seen_between(query, since, until)
         found: dict[str, Reaction] = {}
         for row in self._connection.execute(query):
             before = found.get(row.assessment_id)

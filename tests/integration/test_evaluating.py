@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from cds_service.context import ProcessContext
+from cds_service.services import evaluating
 from cds_service.services.evaluating import EvaluatingService
+from cds_service.services.labelled import Labelled, labelled
 from cds_service.services.model_cards import ModelCardService
 from cds_service.services.monitoring import MonitoringService
 from cds_service.storage.evaluation_store import EvaluationChunkStore
@@ -126,6 +128,43 @@ def test_killed_between_chunks_the_rest_is_judged(
     assert [chunk["number"] for chunk in newest(context)] == [1]
     assert judge(context).startswith("Judged 1 chunk, 0 of them again")
     assert [(one["number"], one["revision"]) for one in newest(context)] == [(2, 1), (1, 1)]
+
+
+def test_what_was_judged_is_looked_at_a_few_chunks_at_a_time(
+    context: ProcessContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge(context)
+    judged = newest(context)
+    read: list[int] = []
+
+    def counted(*args: Any, **options: Any) -> Labelled:
+        found = labelled(*args, **options)
+        read.append(len(found.frame) + len(found.unverified))
+        return found
+
+    monkeypatch.setattr(evaluating, "labelled", counted)
+    monkeypatch.setattr(evaluating, "AT_ONCE", 1)
+    assert judge(context).startswith("Judged 0 chunks")
+    assert read == [200, 200, 30]
+    assert newest(context) == judged
+
+
+def test_chunks_are_not_cut_after_one_that_another_process_cut_otherwise(
+    context: ProcessContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = EvaluationChunkStore.add
+
+    def slower(self: EvaluationChunkStore, chunk: dict[str, Any]) -> bool:
+        monkeypatch.setattr(EvaluationChunkStore, "add", add)
+        assert add(self, chunk | {"id": "other", "ended_at": SEEN + 101 * HOUR})
+        return add(self, chunk)
+
+    monkeypatch.setattr(EvaluationChunkStore, "add", slower)
+    assert judge(context).startswith("Judged 0 chunks")
+    assert [chunk["id"] for chunk in newest(context)] == ["other"]
+    judge(context)
+    *_, second, first = newest(context)
+    assert second["started_at"] == first["ended_at"] == SEEN + 101 * HOUR
 
 
 def test_a_late_outcome_opens_its_chunk_again(context: ProcessContext) -> None:
