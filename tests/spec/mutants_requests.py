@@ -9,7 +9,7 @@ ROUTES = "cds_service/routes/cds.py"
 CHARTS = "cds_service/services/charts.py"
 DISCHARGES = "cds_service/services/discharges.py"
 RECORDS = "cds_service/services/records.py"
-SETTINGS = "cds_service/settings.py"
+SETTINGS = "cds_service/settings/serving.py"
 BUNDLES, CLIENT = "fhir_mapping/bundles.py", "fhir_mapping/client.py"
 
 TRANSPORT = (
