@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, select, update
 
+from cds_service.storage.rows import insert_once
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import ALERT_DELIVERIES
 
@@ -30,12 +30,7 @@ class AlertDeliveryStore:
 
     def add(self, delivery: Mapping[str, Any]) -> bool:
         """Put news on its way; `False` if another process has."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(ALERT_DELIVERIES), delivery)
-        except IntegrityError:
-            return False
-        return True
+        return insert_once(self._connection, ALERT_DELIVERIES, delivery)
 
     def due(self, channel: str, now: datetime) -> list[dict[str, Any]]:
         """What is to be sent over a channel now."""

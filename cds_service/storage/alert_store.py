@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, and_, case, func, or_, select, update
 
+from cds_service.storage.rows import insert_once
 from cds_service.storage.tables import ALERTS, RELEASE_WATCHES
 
 _UNRESOLVED = ALERTS.c.resolved_at.is_(None)
@@ -26,12 +26,7 @@ class AlertStore:
 
     def add(self, alert: Mapping[str, Any]) -> bool:
         """Raise an alert; `False` if one of its key is open."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(ALERTS), alert)
-        except IntegrityError:
-            return False
-        return True
+        return insert_once(self._connection, ALERTS, alert)
 
     def seen_again(self, key: str, *, at: datetime) -> bool:
         """Count once more the open alert of a key; `False` if none is open."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Select, func, select, update
 
+from cds_service.storage.rows import insert_once
 from cds_service.storage.tables import EVALUATION_CHUNKS
 
 LOOKED_AT = 12
@@ -62,12 +62,7 @@ class EvaluationChunkStore:
 
     def add(self, chunk: Mapping[str, Any]) -> bool:
         """Keep a judgement; `False` if another process has kept this revision."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(EVALUATION_CHUNKS), chunk)
-        except IntegrityError:
-            return False
-        return True
+        return insert_once(self._connection, EVALUATION_CHUNKS, chunk)
 
     def set_run(self, identifier: str, run_id: str | None) -> None:
         """Note the MLflow run of a judgement; `None`: it is to be told again."""

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, select, update
 
 from cds_service.storage.locks import Lock, hold
-from cds_service.storage.rows import dicts
+from cds_service.storage.rows import dicts, insert_once
 from cds_service.storage.session import IN_LIST
 from cds_service.storage.tables import ALERTS, ASSESSMENTS, INPUT_CHUNKS, OUTCOMES
 
@@ -44,12 +43,7 @@ class InputChunkStore:
 
     def add(self, chunk: Mapping[str, Any]) -> bool:
         """Keep a chunk; `False` if another process has kept one of this number."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(INPUT_CHUNKS), chunk)
-        except IntegrityError:
-            return False
-        return True
+        return insert_once(self._connection, INPUT_CHUNKS, chunk)
 
     def without_outcomes(self) -> dict[str, Any] | None:
         """The oldest chunk whose outcomes were not looked at yet."""

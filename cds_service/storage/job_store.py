@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, or_, select, update
 
+from cds_service.storage.rows import insert_once
 from cds_service.storage.tables import JOBS
 
 
@@ -18,14 +18,7 @@ class JobStore:
 
     def add(self, name: str, due_at: datetime) -> bool:
         """A job that is new; `False` if another process was faster."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(
-                    insert(JOBS), {"name": name, "due_at": due_at, "failures": 0}
-                )
-        except IntegrityError:
-            return False
-        return True
+        return insert_once(self._connection, JOBS, {"name": name, "due_at": due_at, "failures": 0})
 
     def all(self) -> dict[str, dict[str, Any]]:
         """Every job that was ever known, by name."""

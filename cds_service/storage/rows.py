@@ -1,9 +1,10 @@
-"""Rows of a result as dictionaries."""
+"""Rows as dictionaries, out of the database and into it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult
+from sqlalchemy import Connection, CursorResult, Table, insert
+from sqlalchemy.exc import IntegrityError
 
 
 def dicts(result: CursorResult[Any]) -> Iterator[dict[str, Any]]:
@@ -15,3 +16,18 @@ def dicts(result: CursorResult[Any]) -> Iterator[dict[str, Any]]:
     names = tuple(result.keys())
     for row in result:
         yield dict(zip(names, row, strict=True))
+
+
+def insert_once(
+    connection: Connection, table: Table, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+) -> bool:
+    """Insert one row or some; `False`, and none of it is, if a key of one of them is there.
+
+    So of two processes that would both add the same only one does. The transaction goes on.
+    """
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(table), rows)
+    except IntegrityError:
+        return False
+    return True

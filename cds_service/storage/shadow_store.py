@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Select, func, select
 
-from cds_service.storage.rows import dicts
+from cds_service.storage.rows import dicts, insert_once
 from cds_service.storage.tables import ASSESSMENTS, CHALLENGERS, SHADOW_SCORES
 
 SCORE_COLUMNS = ("assessment_id", "model_version", "probabilities", "category")
@@ -62,12 +61,7 @@ class ShadowStore:
 
     def add(self, scores: Sequence[Mapping[str, Any]]) -> bool:
         """Keep a batch; `False`, and none of it kept, if another process has kept some of it."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(SHADOW_SCORES), list(scores))
-        except IntegrityError:
-            return False
-        return True
+        return insert_once(self._connection, SHADOW_SCORES, list(scores))
 
     def counts(self, start: datetime, end: datetime) -> dict[str, int]:
         """How many assessments of a stretch of prediction times each version has scored."""
