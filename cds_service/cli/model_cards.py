@@ -11,7 +11,8 @@ from cds_service.services.model_cards import ModelCard, ModelCardService
 from cds_service.settings import load_settings
 from cds_service.storage.session import check, create_database_engine
 from cds_service.web.model_card_json import card_json
-from cds_service.web.model_card_page import Section, sections, status
+from cds_service.web.model_card_page import sections, status
+from cds_service.web.model_card_parts import Section
 from cds_service.web.words import Words
 from model.source_attributes import SOURCE_ATTRIBUTES
 

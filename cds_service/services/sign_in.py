@@ -3,11 +3,12 @@
 import threading
 
 from cds_service.context import ProcessContext
-from cds_service.errors import BusyError, SignInRefusedError
+from cds_service.errors import SignInRefusedError
 from cds_service.logs import LOGGER
 from cds_service.security.passwords import Passwords
 from cds_service.security.permissions import Role
 from cds_service.services.attempts import Attempts
+from cds_service.services.places import Place
 from cds_service.services.sessions import Arrival, Sessions
 from cds_service.services.users import account_name
 from cds_service.storage.audit_store import AuditStore
@@ -37,12 +38,8 @@ class SignIn:
         `TooManyAttemptsError`, and `BusyError` where too many try at once.
         """
         name = account_name(typed_name)[:200]
-        if not self._places.acquire(blocking=False):
-            raise BusyError
-        try:
+        with Place(self._places):
             return self._by_password(name, password, address, replaces)
-        finally:
-            self._places.release()
 
     def _by_password(self, name: str, password: str, address: str, replaces: str | None) -> str:
         failures = self._attempts.count(address, name)

@@ -4,7 +4,7 @@ from typing import Any
 
 from cds_service.services.model_cards import ModelCard
 from cds_service.web.attribute_text import texts
-from cds_service.web.model_card_page import is_open
+from cds_service.web.model_card_attributes import is_open
 from cds_service.web.words import Words
 from hooks.wording import LANGUAGES
 from model.source_attributes import SOURCE_ATTRIBUTES
