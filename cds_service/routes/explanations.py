@@ -4,7 +4,6 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from starlette.responses import RedirectResponse
 
 from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError
@@ -15,7 +14,7 @@ from cds_service.security.permissions import Permission
 from cds_service.services.explanation import ExplanationService
 from cds_service.web import explanation_en, explanation_es
 from cds_service.web.explanation_page import shown
-from cds_service.web.pages import page, prefix_of
+from cds_service.web.pages import page, see_other
 from cds_service.web.words import RESULT, Words, beside
 
 router = APIRouter()
@@ -59,5 +58,4 @@ def follow(
             request=request,
             message=words.say("link.gone.more"),
         )
-    target = f"{prefix_of(context.settings)}/assessments/{identifier}"
-    return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+    return see_other(context.settings, f"/assessments/{identifier}")

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from starlette.responses import RedirectResponse
 
 from cds_service.errors import NotFoundError
 from cds_service.routes.people import signed_in, speaking
 from cds_service.security.people import Person
-from cds_service.web.pages import page, pages_for, prefix_of
+from cds_service.web.pages import page, pages_for, see_other
 from cds_service.web.static_files import static_file
 from cds_service.web.words import LAYOUT, Words
 
@@ -21,12 +20,12 @@ _A_YEAR = 365 * 24 * 3600
 @router.get("/", summary="The start page")
 def home(request: Request, person: Somebody, words: Speaking) -> Response:
     """The first page that is open to whoever is signed in: the sandbox in development mode."""
-    prefix = prefix_of(request.app.state.context.settings)
+    settings = request.app.state.context.settings
     if person.launch is not None:
-        return RedirectResponse(prefix + "/launch/told/chart", 303, {"Cache-Control": "no-store"})
+        return see_other(settings, "/launch/told/chart")
     entries = pages_for(request)
     if entries:
-        return RedirectResponse(prefix + entries[0].path, 303, {"Cache-Control": "no-store"})
+        return see_other(settings, entries[0].path)
     return page("home.html", words, title=words.say("home.title"), request=request)
 
 

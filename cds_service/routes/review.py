@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ConflictError, NotFoundError
@@ -17,7 +17,7 @@ from cds_service.services.review_view import ReviewView
 from cds_service.services.reviewing import Answer, ReviewingService
 from cds_service.storage.review_store import ANSWERED, EXPIRED, OPEN, SKIPPED
 from cds_service.web import review_en, review_es
-from cds_service.web.pages import page, prefix_of
+from cds_service.web.pages import page, see_other
 from cds_service.web.review_page import (
     LONGEST_CODE,
     choices,
@@ -153,8 +153,7 @@ def rare(context: Process, person: Reviewer, words: Speaking, fields: Sent) -> R
 
 
 def _to(context: ProcessContext, path: str, told: str | None = None) -> Response:
-    target = prefix_of(context.settings) + path + ("" if told is None else f"?told={told}")
-    return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+    return see_other(context.settings, path + ("" if told is None else f"?told={told}"))
 
 
 def _said(text: str) -> Response:

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from starlette.responses import RedirectResponse
 
 from cds_service.errors import NotFoundError
 from cds_service.routes.people import Form, form, signed_in, speaking
@@ -17,7 +16,7 @@ from cds_service.services.sandbox_patients import (
     SandboxPatient,
 )
 from cds_service.web import sandbox_en, sandbox_es, sandbox_form, sandbox_view
-from cds_service.web.pages import page, prefix_of
+from cds_service.web.pages import page, see_other
 from cds_service.web.words import RESULT, Words, beside
 
 router = APIRouter(prefix="/sandbox")
@@ -202,15 +201,13 @@ def _known(key: str) -> SandboxPatient:
 
 
 def _back(request: Request, identifier: str, part: str) -> Response:
-    prefix = prefix_of(request.app.state.context.settings)
-    address = f"{prefix}/sandbox/visits/{identifier}#{part}"
-    return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+    settings = request.app.state.context.settings
+    return see_other(settings, f"/sandbox/visits/{identifier}#{part}")
 
 
 def _start(request: Request) -> Response:
     """To the list: the visit is not known any more, since the service was started again."""
-    prefix = prefix_of(request.app.state.context.settings)
-    return RedirectResponse(f"{prefix}/sandbox", 303, {"Cache-Control": "no-store"})
+    return see_other(request.app.state.context.settings, "/sandbox")
 
 
 def _number(text: str) -> int | None:

@@ -40,7 +40,7 @@ from cds_service.services.openid_sign_in import CALLBACK, LASTS, NoRoleError, Op
 from cds_service.services.sessions import LONGEST, Sessions
 from cds_service.services.sign_in import SignIn
 from cds_service.web import sign_in_en, sign_in_es
-from cds_service.web.pages import page, prefix_of
+from cds_service.web.pages import page, prefix_of, see_other
 from cds_service.web.words import Table, Words
 
 router = APIRouter()
@@ -112,7 +112,7 @@ def sign_in(
 def begin(context: ProcessContext, cookie: str, target: str) -> Response:
     """Give the browser its session and send it to `target`."""
     settings = context.settings
-    response = RedirectResponse(prefix_of(settings) + target, 303, {"Cache-Control": "no-store"})
+    response = see_other(settings, target)
     seconds = int(LONGEST.total_seconds())
     set_cookie(response, settings, cookie_name(settings), cookie, seconds=seconds)
     drop_cookie(response, settings, own_cookie(settings, FORM_COOKIE))
@@ -182,8 +182,7 @@ def sign_out(context: Process, person: Annotated[Person, Depends(signed_in())]) 
     Sessions(context).end(person)
     settings = context.settings
     target = "/sign-in?told=out" if person.launch is None else "/launch/told/out"
-    address = prefix_of(settings) + target
-    response = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+    response = see_other(settings, target)
     drop_cookie(response, settings, cookie_name(settings))
     set_framed_cookie(response, settings, launched_cookie_name(settings), "", seconds=0)
     return response

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse
 
 from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError
@@ -27,7 +26,7 @@ from cds_service.services.triage_form import (
     typed,
 )
 from cds_service.web import triage_en, triage_es
-from cds_service.web.pages import page, prefix_of
+from cds_service.web.pages import page, prefix_of, see_other
 from cds_service.web.triage_page import shown_fields, shown_problems
 from cds_service.web.triage_policy import DATE, TEXTS, VERSION
 from cds_service.web.words import RESULT, Words, beside, written
@@ -120,7 +119,7 @@ def assess(
         person=person,
         language=words.language,
     )
-    return _to(context, f"/triage/results/{found}")
+    return see_other(context.settings, f"/triage/results/{found}")
 
 
 @router.get("/results/{identifier}", summary="The result of an assessment")
@@ -153,7 +152,7 @@ def feedback(
         wrong = {"feedback": words.say("feedback.needed")}
         return _result(request, context, words, case, wrong=wrong)
     service.was_wrong(case, reason=reason, comment=comment, person=person)
-    return _to(context, f"/triage/results/{case.id}?told=feedback#told")
+    return see_other(context.settings, f"/triage/results/{case.id}?told=feedback#told")
 
 
 @router.post("/results/{identifier}/outcome", summary="Confirm what a case turned out to be")
@@ -172,7 +171,7 @@ def outcome(
         wrong = {"outcome": words.say("outcome.needed")}
         return _result(request, context, words, case, wrong=wrong)
     service.confirm(case, Answer.of(chosen), person)
-    return _to(context, f"/triage/results/{case.id}?told=outcome#told")
+    return see_other(context.settings, f"/triage/results/{case.id}?told=outcome#told")
 
 
 @router.post("/find", summary="Find a case by its number")
@@ -189,7 +188,7 @@ def find(
     told = "find.wrong"
     if number is not None:
         try:
-            return _to(context, f"/triage/results/{service.find(number, person)}")
+            return see_other(context.settings, f"/triage/results/{service.find(number, person)}")
         except NotFoundError:
             told = "find.none"
     return _form(
@@ -209,7 +208,7 @@ def back(request: Request, context: Process, _person: Clinician, words: Speaking
     """What was wrong with a form stands at the address it was sent to: whoever loads that again,
     chooses the other language there or signs in anew comes back to its page."""
     path = str(request.scope["path"]).rpartition("/")[0]
-    return _to(context, f"{path}?lang={words.language}")
+    return see_other(context.settings, f"{path}?lang={words.language}")
 
 
 @router.get("/policy", summary="The data-use policy")
@@ -227,12 +226,7 @@ def agree(
     if fields.get("agree") != VERSION:
         return _policy(request, context, person, words, told=words.say("policy.needed"))
     TriageService(context).agree(person, VERSION)
-    return _to(context, "/triage")
-
-
-def _to(context: ProcessContext, path: str) -> Response:
-    target = prefix_of(context.settings) + path
-    return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+    return see_other(context.settings, "/triage")
 
 
 def _case(service: TriageService, identifier: str, person: Person) -> Case:

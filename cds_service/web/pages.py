@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Match
 
 from cds_service.security.people import Person
@@ -68,6 +68,11 @@ def page(
 def prefix_of(settings: Settings) -> str:
     """The path in front of all of ours where a proxy serves us below one, else nothing."""
     return urlsplit(settings.base_url).path.rstrip("/")
+
+
+def see_other(settings: Settings, path: str) -> RedirectResponse:
+    """To a page of ours, by GET, whatever was asked; kept by nobody."""
+    return RedirectResponse(prefix_of(settings) + path, 303, {"Cache-Control": "no-store"})
 
 
 def pages_for(request: Request, entries: Sequence[Entry] = ENTRIES) -> list[Entry]:
