@@ -6,8 +6,6 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-import msgspec
-
 from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError
 from cds_service.logs import LOGGER
@@ -16,14 +14,19 @@ from cds_service.security.explanation_links import read_link_token
 from cds_service.security.people import Launch, Person
 from cds_service.security.permissions import Permission, permissions
 from cds_service.services.merging import resolve_patient
-from cds_service.services.risk_assessments import held_of, model_of, scorer_of, stored_findings
+from cds_service.services.risk_assessments import (
+    held_of,
+    identifiers_of,
+    model_of,
+    scorer_of,
+    stored_findings,
+)
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.explanation_link_store import ExplanationLinkStore
 from cds_service.storage.review_store import OPEN, ReviewStore
 from cds_service.storage.session import reading
 from hooks.build_up import BuildUp, build_up, log_odds
-from hooks.disease_severity import Situation
 from hooks.findings import Findings, withheld
 from model.assessment import Assessment
 from model.early_warning import dangerous_readings
@@ -86,7 +89,7 @@ class ExplanationService:
         with reading(self._context.engine) as connection:
             row = AssessmentStore(connection).by_id(identifier)
         client = None if row is None else self._client(row["client"])
-        identifiers = None if row is None else self._identifiers(row)
+        identifiers = None if row is None else identifiers_of(self._context, row)
         if row is None or client is None or identifiers is None or row["features"] is None:
             raise NotFoundError("There is no such assessment.")
         if person.launch is not None and not self._is_of_patient(row, person.launch):
@@ -144,7 +147,7 @@ class ExplanationService:
         identifier, ends_at = found
         with reading(self._context.engine) as connection:
             row = AssessmentStore(connection).by_id(identifier)
-        identifiers = None if row is None else self._identifiers(row)
+        identifiers = None if row is None else identifiers_of(self._context, row)
         user = None if identifiers is None else identifiers["user"]
         refused = None
         if at > ends_at:
@@ -202,18 +205,6 @@ class ExplanationService:
     def _client(self, name: str) -> Client | None:
         directory = self._context.directory
         return directory.triage if name == TRIAGE else directory.by_name.get(name)
-
-    def _identifiers(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """`None` where no key reads them any more."""
-        if row["situation"] == Situation.EXCLUDED.value:
-            return None
-        try:
-            found: dict[str, Any] = msgspec.json.decode(
-                self._context.secrecy.decrypt(row["identifiers"])
-            )
-        except ValueError:
-            return None
-        return found
 
     def _is_unanswered(self, identifier: str, person: Person) -> bool:
         """Whether this is a case that a reviewer, who is not the clinician, is still to answer

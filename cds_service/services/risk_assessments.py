@@ -125,6 +125,18 @@ class _UnreadableError(Exception):
     """No secret key reads the row any more."""
 
 
+def identifiers_of(context: ProcessContext, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Whose assessment it is; `None` where nothing was kept of the patient (C2), or no key reads it
+    any more."""
+    if row["situation"] == Situation.EXCLUDED.value:
+        return None
+    try:
+        found: dict[str, Any] = msgspec.json.decode(context.secrecy.decrypt(row["identifiers"]))
+    except ValueError:
+        return None
+    return found
+
+
 def held_of(context: ProcessContext, row: Mapping[str, Any], client: Client) -> str | None:
     """Why nothing is told of a stored assessment (C13): it was held back, or its client is now."""
     if row["suppressed"] in HELD_BACK:

@@ -7,8 +7,6 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-import msgspec
-
 from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError
 from cds_service.security.case_numbers import new_case_number
@@ -17,7 +15,12 @@ from cds_service.security.people import Person
 from cds_service.services.assessing import AssessingService
 from cds_service.services.feedback import FeedbackService
 from cds_service.services.reviewing import Answer, ReviewingService
-from cds_service.services.risk_assessments import held_of, model_of, stored_findings
+from cds_service.services.risk_assessments import (
+    held_of,
+    identifiers_of,
+    model_of,
+    stored_findings,
+)
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.consent_store import ConsentStore
@@ -176,7 +179,7 @@ class TriageService:
         with reading(self._context.engine) as connection:
             row = AssessmentStore(connection).get(identifier, client.name)
             card = None if row is None else AssessmentStore(connection).card_of(identifier)
-        identifiers = None if row is None else self._identifiers(row)
+        identifiers = None if row is None else identifiers_of(self._context, row)
         if row is None or identifiers is None or row["features"] is None:
             raise NotFoundError("There is no such case.")
         number = str(identifiers["patient"])
@@ -243,16 +246,6 @@ class TriageService:
         keys = self._context.secrecy.patient_keys(TRIAGE_BASE, number)
         with reading(self._context.engine) as connection:
             return AssessmentStore(connection).of_patient(client.name, keys)
-
-    def _identifiers(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """`None` where no key reads them any more."""
-        try:
-            found: dict[str, Any] = msgspec.json.decode(
-                self._context.secrecy.decrypt(row["identifiers"])
-            )
-        except ValueError:
-            return None
-        return found
 
 
 def _confirmed(answers: Sequence[Mapping[str, Any]], identifier: str) -> Confirmed | None:

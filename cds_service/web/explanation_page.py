@@ -216,8 +216,14 @@ def _inputs(findings: Findings, words: Words) -> list[Input]:
 
 def _received(one: Reading, words: Words) -> str:
     value = one.received_value
-    text = value if isinstance(value, str) else f"{value:g}"
+    text = value if isinstance(value, str) else _as_it_came(value, words)
     return words.say("received.of", value=f"{text} {one.received_unit}".strip(), code=one.code)
+
+
+def _as_it_came(value: float, words: Words) -> str:
+    """With the decimal sign of the language, and all decimals up to the sixth."""
+    decimals = 0 if float(value).is_integer() else len(f"{value:f}".rstrip("0").partition(".")[2])
+    return words.figure(value, decimals)
 
 
 def _range(name: str, usual: tuple[float, float], words: Words) -> str:

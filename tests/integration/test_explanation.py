@@ -269,6 +269,18 @@ def test_no_category_is_explained_where_there_is_none(here: Service) -> None:
     assert CHANGE not in text
 
 
+def test_what_came_is_shown_to_its_last_digit_with_the_sign_of_the_language(here: Service) -> None:
+    vitals = [
+        here.observation("8310-5", 101.3333, "[degF]"),
+        here.observation("8867-4", 118, "/min"),
+    ]
+    address = f"/assessments/{assessed(here, vitals)}"
+    for language, sign in (("en", "."), ("es", ",")):
+        text = Visitor(here).get(f"{address}?lang={language}").text
+        assert f"101{sign}3333 [degF] (LOINC 8310-5)" in text
+        assert "118 /min (LOINC 8867-4)" in text
+
+
 def test_what_came_and_was_not_used_is_counted(here: Service) -> None:
     older = {
         "id": "old",

@@ -159,6 +159,10 @@ def test_what_only_the_server_notices_is_listed_and_leads_to_its_field(
     errors.get_by_role("link").first.click()
     expect(page.locator("#age")).to_be_focused()
     page.keyboard.type("68")
+    page.keyboard.press("Tab")
+    # Put right is not wrong any more.
+    assert page.locator("#age").get_attribute("aria-invalid") is None
+    assert not page.locator("#age-error").is_visible()
     page.get_by_role("button", name="Assess", exact=True).click()
     expect(page.locator("#result-title")).to_be_focused()
 

@@ -87,6 +87,14 @@
       if (input.name === "diastolic_bp") check(form.elements.systolic_bp);
     });
   }
+  // What only the server judges is wrong until it is changed.
+  for (const input of form.querySelectorAll("[aria-invalid]:not([data-low])")) {
+    input.addEventListener("change", () => {
+      input.removeAttribute("aria-invalid");
+      const error = document.getElementById(`${input.id}-error`);
+      if (error) error.hidden = true;
+    });
+  }
   for (const unit of form.elements.temperature_unit) {
     unit.addEventListener("change", () => check(form.elements.body_temperature));
   }
