@@ -75,11 +75,12 @@ def see_other(settings: Settings, path: str) -> RedirectResponse:
     return RedirectResponse(prefix_of(settings) + path, 303, {"Cache-Control": "no-store"})
 
 
-def pages_for(request: Request, entries: Sequence[Entry] = ENTRIES) -> list[Entry]:
+def pages_for(request: Request, entries: Sequence[Entry] | None = None) -> list[Entry]:
     """The pages that are there and that whoever is signed in may use."""
     person: Person | None = getattr(request.state, "person", None)
     app: Starlette = request.app
-    return offered(person, lambda path: _is_routed(app, path), entries)
+    wanted = ENTRIES if entries is None else entries
+    return offered(person, lambda path: _is_routed(app, path), wanted)
 
 
 def _is_routed(app: Starlette, path: str) -> bool:

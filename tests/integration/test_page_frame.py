@@ -227,7 +227,7 @@ def test_a_page_that_is_there_stands_in_the_navigation_and_the_first_is_the_star
         Entry("/missing", "nav.review", Permission.REVIEW),
         Entry("/there", "nav.triage", Permission.TRIAGE),
     )
-    monkeypatch.setattr("cds_service.web.navigation.ENTRIES", entries)
+    monkeypatch.setattr("cds_service.web.pages.ENTRIES", entries)
     pages = APIRouter()
     pages.add_api_route("/there", say)
     pages.add_api_route("/missing/{case}", say)
