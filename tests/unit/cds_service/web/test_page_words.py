@@ -1,5 +1,6 @@
 """Every page says the same in both languages; whatever is looked for has words."""
 
+import re
 import string
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +32,10 @@ def test_both_languages_have_the_same_words_and_gaps(table: str) -> None:
         assert text.strip(), key
         assert spanish[key].strip(), key
     # What was forgotten shows as English in the Spanish table.
-    same = [key for key, text in english.items() if text == spanish[key] and len(text.split()) > 3]
+    # Units are written alike.
+    told = {key: re.sub(r"\{\w+\}|\b(min|s|h)\b", "", text) for key, text in english.items()}
+    same = [key for key, text in told.items() if english[key] == spanish[key] and text.split()]
+    same = [key for key in same if len(english[key].split()) > 3]
     assert same == []
 
 
