@@ -74,7 +74,7 @@ def unseen(
     *,
     rows: int,
     where: str,
-    model_version: str,
+    model_version: str | None,
 ) -> list[Finding]:
     """Alerts for codes and units that are not among the known `codes` and `units`.
 

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
-from cds_service.services.alerts import Finding, cause_passed, raise_alert
-from cds_service.services.input_codes import Received, unseen, with_new
+from cds_service.services.alerts import Finding, cause_passed
+from cds_service.services.input_codes import Received, with_new
+from cds_service.services.input_faults import InputFaults, tell
 from cds_service.services.input_findings import drift_findings, key_of
 from cds_service.services.input_outcomes import InputOutcomes
 from cds_service.services.input_references import FEWEST_VALUES, InputReferences
@@ -50,8 +51,6 @@ LAG = timedelta(hours=1)
 _INSTANT = timedelta(microseconds=1)
 FEWEST_CLIENT_ROWS = 300
 """Of a client in a chunk, for figures of its own."""
-_ONCE = ("unseen_code", "unseen_unit")
-"""Kinds of alerts that a person resolves, and that are not raised a second time."""
 _CATEGORY_SHARE = 0.5
 """Of a chunk that must be answers of the live version, for the shares of its categories."""
 
@@ -91,6 +90,7 @@ class InputWatchService:
         self._settings = context.settings
         self._references = InputReferences(context)
         self._skew = SkewCheck()
+        self._faults = InputFaults(context, self._skew)
         self._outcomes = InputOutcomes(context)
 
     def run(self, *, actor: str) -> str:
@@ -101,7 +101,7 @@ class InputWatchService:
             kept = self._keep(cut, found, actor=actor)
             chunks += kept is not None
             raised += kept or 0
-        raised += self._look_ahead()
+        raised += self._faults.look_ahead()
         matured, more = self._outcomes.run()
         raised += more
         said = f"{_count(chunks, 'chunk')} of inputs watched, {_count(raised, 'alert')} raised."
@@ -165,41 +165,6 @@ class InputWatchService:
                 state=State.of(None if newest is None else newest["state"]),
                 learnt=self._learnt(connection, newest, version, alike[-1]),
             )
-
-    def _look_ahead(self) -> int:
-        """Tell what is no matter of chance among assessments that make no chunk yet.
-
-        Unseen codes and units, and skew; nothing of it is kept but the alerts, for the chunk will
-        find it again. Returns how many were raised.
-        """
-        at = self._context.clock()
-        with reading(self._context.engine) as connection:
-            store = InputChunkStore(connection)
-            newest = next(iter(store.newest()), None)
-            if newest is None:
-                return 0
-            rows = store.rows(newest["ended_at"], at + _INSTANT)
-            versions = _by_version(connection)
-        if not rows:
-            return 0
-        state = State.of(newest["state"])
-        where = f"after chunk {newest['number']}"
-        findings = unseen(
-            Received.of(rows),
-            state.codes,
-            state.units,
-            rows=len(rows),
-            where=where,
-            model_version=str(rows[-1]["model_version"]),
-        )
-        findings += self._skew.of(rows, versions).findings(where)
-        if not findings:
-            return 0
-        with self._context.engine.begin() as connection:
-            told = _told_once(connection, findings)
-            told |= {alert["key"] for alert in AlertStore(connection).unresolved()}
-            new = [finding for finding in findings if finding.key not in told]
-            return sum(raise_alert(connection, finding, at=at) for finding in new)
 
     def _learnt(
         self,
@@ -319,25 +284,15 @@ class InputWatchService:
     def _settle_faults(self, cut: Cut, found: Watched) -> None:
         """What is told at its first occurrence: unseen codes and units, and skew."""
         received, state = Received.of(cut.rows), found.state
-        where = f"in chunk {cut.number}"
-        if cut.number > 1:  # Before the first chunk nothing was known.
-            found.findings += unseen(
-                received,
-                state.codes,
-                state.units,
-                rows=len(cut.rows),
-                where=where,
-                model_version=str(cut.version["version"]),
-            )
+        # Before the first chunk nothing was known.
+        known = None if cut.number == 1 else state
+        version, where = str(cut.version["version"]), f"in chunk {cut.number}"
+        told = self._faults.of(cut.rows, received, known, where, version)
+        found.findings += told.findings
+        found.result["skew"] = told.skew.as_json()
         state.codes = with_new(state.codes, received.codes)
         state.units = with_new(state.units, received.units)
-        with reading(self._context.engine) as connection:
-            versions = _by_version(connection)
-        skew = self._skew.of(cut.rows, versions)
-        found.result["skew"] = skew.as_json()
-        faults = skew.findings(where)
-        found.findings += faults
-        for key in state.without_faults([fault.key for fault in faults]):
+        for key in state.without_faults([fault.key for fault in told.skewed]):
             found.passed[key] = (
                 f"What was stored agrees again in two chunks running, the last {cut.number}."
             )
@@ -380,7 +335,9 @@ class InputWatchService:
             )
             if not added:
                 return None
-            raised = self._tell(connection, found, at)
+            for key, resolution in found.passed.items():
+                cause_passed(connection, key, at=at, resolution=resolution)
+            raised = tell(connection, found.findings, at=at)
             AuditStore(connection).add(
                 at=at,
                 actor=actor,
@@ -390,24 +347,6 @@ class InputWatchService:
                 detail={"rows": len(cut.rows), "alerts": [one.key for one in found.findings]},
             )
         return raised
-
-    @staticmethod
-    def _tell(connection: Connection, found: Watched, at: datetime) -> int:
-        for key, resolution in found.passed.items():
-            cause_passed(connection, key, at=at, resolution=resolution)
-        told = _told_once(connection, found.findings)
-        new = [finding for finding in found.findings if finding.key not in told]
-        return sum(raise_alert(connection, finding, at=at) for finding in new)
-
-
-def _told_once(connection: Connection, findings: Sequence[Finding]) -> set[str]:
-    """Keys of codes and units that an alert was raised for before: a person has seen them."""
-    once = [finding.key for finding in findings if finding.kind in _ONCE]
-    return InputChunkStore(connection).ever_raised(once)
-
-
-def _by_version(connection: Connection) -> dict[str, dict[str, Any]]:
-    return {str(row["version"]): row for row in ModelStore(connection).versions()}
 
 
 def _live_at(releases: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any] | None:

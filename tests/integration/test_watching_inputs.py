@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from cds_service.context import ProcessContext
 from cds_service.errors import ServiceError
@@ -130,6 +130,24 @@ def test_a_code_and_a_unit_are_told_at_their_first_occurrence(ward: Ward) -> Non
     # A person has seen them: neither the chunk nor a later one tells them again.
     ward.see(2 * ROWS)
     assert watch(ward) == "2 chunks of inputs watched, 0 alerts raised."
+
+
+def test_of_a_chart_without_enough_data_no_version_is_named(ward: Ward) -> None:
+    watch(ward)
+    ward.code, ward.missing = {"body_temperature": "8328-7"}, 0.0
+    ward.see(1)
+    with ward.context.engine.begin() as connection:
+        newest = select(func.max(ASSESSMENTS.c.prediction_time)).scalar_subquery()
+        connection.execute(
+            update(ASSESSMENTS)
+            .where(ASSESSMENTS.c.prediction_time == newest)
+            .values(
+                situation="insufficient_data", model_version=None, probabilities=None, category=None
+            )
+        )
+    assert watch(ward, after=timedelta(0)) == "0 chunks of inputs watched, 1 alert raised."
+    (alert,) = alerts(ward.context).values()
+    assert alert["model_version"] is None
 
 
 def test_a_unit_that_is_not_known_is_named(ward: Ward) -> None:
