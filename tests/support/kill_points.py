@@ -195,8 +195,9 @@ def state(folder: Path) -> dict[str, list[str]]:
             rows = [dict(row._mapping) for row in connection.execute(select(table))]
             found[table.name] = sorted(_told(table.name, row, versions) for row in rows)
     engine.dispose()
-    # A run that is done again is audited again.
-    found["audit_events"] = sorted(set(found["audit_events"]))
+    # A run that is done again is audited again, and is a run of its own.
+    for name in ("audit_events", "runs"):
+        found[name] = sorted(set(found[name]))
     found["files"] = sorted(
         f"{path.relative_to(folder)} {sha256(path.read_bytes()).hexdigest()}"
         for path in (folder / "export").rglob("*")
@@ -214,6 +215,8 @@ _RANDOM = (
 )
 _DURING = re.compile(rf"{STARTED:%Y-%m-%d}[T ]{STARTED:%H}:\d\d:\d\d(\.\d+)?(\+00:00|Z)?")
 _LEFT_OUT = {
+    # How far each run came, the killed one too; of what it did the other tables tell.
+    "runs": {"started_at", "seen_at", "ended_at", "step", "share", "state", "result"},
     "jobs": {"result", "due_at"},
     # How long an answer takes is measured each time.
     "evaluations": {"result"},
