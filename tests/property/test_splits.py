@@ -18,10 +18,10 @@ def _frame(rows: list[tuple[int, int]], *, dated: bool) -> pd.DataFrame:
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=_ROWS, dated=st.booleans())
-def test_no_patient_is_in_two_parts(rows: list[tuple[int, int]], dated: bool) -> None:
+@given(rows=_ROWS, dated=st.booleans(), shared=st.booleans())
+def test_no_patient_is_in_two_parts(rows: list[tuple[int, int]], dated: bool, shared: bool) -> None:
     frame = _frame(rows, dated=dated)
-    found = split(frame)
+    found = split(frame, learn_newest=shared)
     inside = np.isin(found.part, PARTS)
     parts = pd.Series(found.part[inside]).groupby(frame["patient_id"].to_numpy()[inside]).nunique()
     assert (parts <= 1).all()
@@ -38,10 +38,12 @@ def test_parts_stay_when_rows_are_added(
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=_ROWS)
-def test_what_the_hash_holds_out_is_never_learnt_from(rows: list[tuple[int, int]]) -> None:
+@given(rows=_ROWS, shared=st.booleans())
+def test_what_the_hash_holds_out_is_never_learnt_from(
+    rows: list[tuple[int, int]], shared: bool
+) -> None:
     frame = _frame(rows, dated=True)
-    found = split(frame)
+    found = split(frame, learn_newest=shared)
     by_hash = np.array([part_of(patient) == HELD_OUT for patient in frame["patient_id"]])
     assert not np.isin(found.part[by_hash], PARTS[:-1]).any()
     assert not by_hash[found.part == "train"].any()
@@ -49,12 +51,17 @@ def test_what_the_hash_holds_out_is_never_learnt_from(rows: list[tuple[int, int]
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=_ROWS)
-def test_unseen_rows_are_of_patients_in_no_learning_part(rows: list[tuple[int, int]]) -> None:
+@given(rows=_ROWS, more=_ROWS, shared=st.booleans())
+def test_unseen_rows_are_of_patients_in_no_learning_part(
+    rows: list[tuple[int, int]], more: list[tuple[int, int]], shared: bool
+) -> None:
     frame = _frame(rows, dated=True)
-    found = split(frame)
+    found = split(frame, learn_newest=shared)
     learnt = np.isin(found.part, PARTS[:-1])
     newest = frame["recorded_at"][learnt].max() if learnt.any() else None
-    unseen = unseen_by(frame, [newest])
+    shared_from = found.cutoff if found.shared else None
+    # Rows that came since the model was trained make nobody unseen who was learnt from.
+    later = _frame(rows + more, dated=True)
+    unseen = unseen_by(later, newest, shared_from=shared_from)
     seen = set(frame["patient_id"][learnt])
-    assert not seen & set(frame["patient_id"][unseen])
+    assert not seen & set(later["patient_id"][unseen])
