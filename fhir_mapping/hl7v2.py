@@ -24,7 +24,11 @@ MAX_MESSAGE: Final = 5_000_000
 _BREAKS = re.compile(rb"[\r\n\x0b\x1c]+")
 _ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
 # A field separator, then two to five encoding characters (MSH-1, MSH-2).
-_HEADER = re.compile(r"MSH(?P<field>[^A-Za-z0-9\s])(?P<encoding>[^A-Za-z0-9\s]{2,5})(?P=field)")
+# MSH-2 ends at the first field separator, also where the fields after it are empty.
+_HEADER = re.compile(
+    r"MSH(?P<field>[^A-Za-z0-9\s])(?P<encoding>(?:(?!(?P=field))[^A-Za-z0-9\s]){2,5})(?P=field)"
+)
+_NO_ENCODING = re.compile(r"MSH([^A-Za-z0-9\s])\1")
 _PRINTABLE = re.compile(r"[ -~]{1,199}")
 _HEX = re.compile(r"X(?:[0-9A-Fa-f]{2})+")
 _TIME = re.compile(
@@ -236,7 +240,10 @@ def _segments(parsed: Any, separators: Separators) -> Iterator[Segment]:
 
 
 def _separators(data: bytes) -> Separators:
-    match = _HEADER.match(data[:10].decode("latin-1"))
+    start = data[:10].decode("latin-1")
+    match = _HEADER.match(start)
+    if _NO_ENCODING.match(start):
+        raise HL7Error("two separators are the same character", element="MSH-2")
     if match is None:
         raise HL7Error("the message does not begin with MSH and its separators", element="MSH")
     # The fifth is the truncation character of version 2.7, which means nothing here.

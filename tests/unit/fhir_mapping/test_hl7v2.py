@@ -180,3 +180,9 @@ def test_what_cannot_be_read_is_acknowledged_too(data: bytes) -> None:
     ack = acknowledgement(data, "AR", "unreadable", at=AT, control_id="r1").decode()
     assert ack.startswith("MSH|^~\\&|")
     assert "\rMSA|AR||unreadable\r" in ack
+
+
+@pytest.mark.parametrize("start", ["MSH|^~|||", "MSH|^~\\|||||", "MSH~|^~~~"])
+def test_separators_end_where_the_fields_begin(start: str) -> None:
+    message = read_message(f"{start}\rPID{start[3]}1\r".encode())
+    assert (message.separators.field, message.separators.component) == (start[3], start[4])
