@@ -14,7 +14,7 @@ from sqlalchemy import delete
 from cds_service.security.permissions import Role
 from cds_service.storage.tables import SESSIONS
 from tests.pages.conftest import CHROMIUM
-from tests.support.browsing import DESK, PHONE, WIDTHS, Axe, Walk, assert_sound, walking
+from tests.support.browsing import DESK, WIDTHS, Axe, Walk, assert_sound, walking
 from tests.support.launches import add_hospital, assess, start
 from tests.support.people import serving_closed
 from tests.support.service import Service, release
@@ -116,12 +116,13 @@ def test_a_chart_shows_the_explanation_in_its_frame(
         assert frame.locator("h1").is_visible()
 
 
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_a_chart_without_assessment_says_so(
-    strict_browser: Browser, both: tuple[Service, SmartEHR], axe: Axe, language: str
+    strict_browser: Browser, both: tuple[Service, SmartEHR], axe: Axe, language: str, width: int
 ) -> None:
     service, ehr = both
-    with walking(strict_browser, service, width=PHONE, language=language) as walk:
+    with walking(strict_browser, service, width=width, language=language) as walk:
         frame = app_in(walk.page, ehr, service, patient="somebody-else")
         expect(frame.locator("h1")).to_have_text(NONE[language])
         assert axe(cast(Page, frame)) == []
@@ -129,13 +130,14 @@ def test_a_chart_without_assessment_says_so(
         expect(frame.locator("h1")).to_have_text(NONE[language])
 
 
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_whoever_says_no_is_told_so_in_the_frame(
-    strict_browser: Browser, both: tuple[Service, SmartEHR], axe: Axe, language: str
+    strict_browser: Browser, both: tuple[Service, SmartEHR], axe: Axe, language: str, width: int
 ) -> None:
     service, ehr = both
     said = {"en": "The health record said no", "es": "La historia clínica ha dicho que no"}
-    with walking(strict_browser, service, language=language) as walk:
+    with walking(strict_browser, service, width=width, language=language) as walk:
         address = walk.base + start(ehr, ehr.open_chart())
         walk.page.goto(f"{ehr.url}/chart?app={quote(address, safe='')}")
         frame = walk.page.frames[1]
