@@ -56,9 +56,11 @@ class ExportService:
         for part in self._planned(target):  # What an earlier run left.
             done += self._write(location, writer, part, actor=actor)
         for dataset in DATASETS:
-            while parts := self._plan(target, dataset, since, until):
-                for part in parts:
+            start = since
+            while missing := self._missing(target, dataset, start, until):
+                for part in self._plan(target, dataset, missing):
                     done += self._write(location, writer, part, actor=actor)
+                start = missing[-1][1]  # What is older is in files now, and not looked through.
         if not done:
             return "Everything is exported already."
         rows = ", ".join(f"{done[name]} {name}" for name in DATASETS if done[name])
@@ -83,16 +85,18 @@ class ExportService:
         with reading(self._context.engine) as connection:
             return ExportStore(connection).parts(target, PLANNED)
 
-    def _plan(
+    def _missing(
         self, target: str, dataset: str, since: datetime | None, until: datetime
-    ) -> list[dict[str, Any]]:
-        """Commit which rows the next files hold, one a day; none where all rows are in files."""
+    ) -> list[tuple[str, datetime]]:
         with reading(self._context.engine) as connection:
-            missing = ExportStore(connection).missing(
+            return ExportStore(connection).missing(
                 target, dataset, since=since, until=until, limit=PART_ROWS
             )
-        if not missing:
-            return []
+
+    def _plan(
+        self, target: str, dataset: str, missing: list[tuple[str, datetime]]
+    ) -> list[dict[str, Any]]:
+        """Commit which rows the next files hold, one a day."""
         parts = []
         with self._context.engine.begin() as connection:
             store = ExportStore(connection)
@@ -104,7 +108,7 @@ class ExportService:
                     part = self._part(target, dataset, day, row_ids)
                     store.plan(part, row_ids)
                     parts.append(part)
-        # Empty where another process planned them all meanwhile, and writes them.
+        # Without what another process planned meanwhile, and writes.
         return parts
 
     def _part(self, target: str, dataset: str, day: date, row_ids: list[str]) -> dict[str, Any]:
