@@ -1,7 +1,7 @@
 """Judging what was predicted, chunk by chunk, once its outcomes are in (C18)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,15 @@ from sqlalchemy import Connection
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from cds_service.context import ProcessContext
+from cds_service.errors import ServiceError
+from cds_service.logs import LOGGER
 from cds_service.services.evaluation_alerts import watch_chunks
 from cds_service.services.evaluation_chunks import Chunk, cut, fingerprint, settled
 from cds_service.services.evaluation_runs import record_runs
 from cds_service.services.judged_rows import as_answered, judged_rows, versions_of
 from cds_service.services.labelled import Labelled, labelled
 from cds_service.services.outcomes import OutcomeService
+from cds_service.services.runs import said_of
 from cds_service.services.shadow import ShadowService
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.evaluation_store import EvaluationChunkStore
@@ -36,6 +39,8 @@ REPLICATES = 200
 SEED = 20_260
 AT_ONCE = 20
 """Chunks that are read together."""
+_UNJUDGED = ""
+"""The fingerprint of a chunk that could not be judged: the next run tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,10 @@ class _Due:
     rows: pd.DataFrame
     scores: pd.DataFrame
     """Of shadows: `assessment_id`, `model_version`, `probabilities`, `category`."""
+
+
+class EvaluationError(ServiceError):
+    """Chunks could not be judged."""
 
 
 class EvaluatingService:
@@ -67,17 +76,30 @@ class EvaluatingService:
         Each chunk is kept in a transaction of its own, so that a run that was killed goes on
         where it was; what MLflow has not been told of is told at the end. Versions in shadow score
         what they have not scored yet first, and `refresh` decides outcomes anew before.
+
+        Raises `EvaluationError`, once all else is done, if a chunk could not be judged.
         """
         if refresh:
             OutcomeService(self._context).refresh()
         shadows = ShadowService(self._context).run(actor=actor)
         judged = again = 0
+        failed: list[str] = []
         for due in self._due():
-            # With one thread the figures are the same on every machine, and come no later.
-            with threadpool_limits(1):
-                result = self._judge(due)
-            if self._keep(due, result, actor):
-                judged += 1
+            kept = due
+            try:
+                # With one thread the figures are the same on every machine, and come no later.
+                with threadpool_limits(1):
+                    result = self._judge(due)
+            except Exception as error:
+                number = due.chunk.number
+                LOGGER.exception("chunk not judged", extra={"chunk": number})
+                failed.append(f"Chunk {number} could not be judged: {said_of(error).rstrip('.')}.")
+                if due.revision > 1:
+                    continue  # What was judged before stands; the next run tries again.
+                # Its bounds are kept: the next chunk begins where it ends.
+                kept, result = replace(due, fingerprint=_UNJUDGED), self._counts(due)
+            if self._keep(kept, result, actor):
+                judged += kept is due
                 again += due.revision > 1
             elif due.revision == 1:
                 break  # Another process cuts chunks, and ours would begin where its may not end.
@@ -87,6 +109,8 @@ class EvaluatingService:
             record_runs(self._context)
         chunks = "1 chunk" if judged == 1 else f"{judged} chunks"
         said = f"Judged {chunks}, {again} of them again because something became known later."
+        if failed:
+            raise EvaluationError(" ".join((*failed, said)))
         return f"{said} {shadows}"
 
     def newest(self, count: int) -> list[dict[str, Any]]:
@@ -170,13 +194,21 @@ class EvaluatingService:
                 "not_covered": lost,
                 "prevalence_shift": self._shift(version, rows, draws.seed),
             } | judge(rows, draws)
+        counts = self._counts(due)
+        if len(due.rows):
+            counts["verification"] = verified_shares(as_answered(due.rows))
+            counts["feedback"] = feedback_shares(due.rows)
+        return counts | {"versions": versions}
+
+    def _counts(self, due: _Due) -> dict[str, Any]:
+        """What is known of a chunk without judging it."""
         return {
             "rows": len(due.rows),
             "verified": int(due.rows["verified"].sum()) if len(due.rows) else 0,
             "champion": self._champion(),
-            "verification": verified_shares(as_answered(due.rows)) if len(due.rows) else [],
-            "feedback": feedback_shares(due.rows) if len(due.rows) else [],
-            "versions": versions,
+            "verification": [],
+            "feedback": [],
+            "versions": {},
         }
 
     def _shift(self, version: str, rows: JudgedRows, seed: int) -> list[dict[str, Any]] | None:

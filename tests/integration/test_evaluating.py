@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from cds_service.context import ProcessContext
 from cds_service.services import evaluating
-from cds_service.services.evaluating import EvaluatingService
+from cds_service.services.evaluating import EvaluatingService, EvaluationError
 from cds_service.services.labelled import Labelled, labelled
 from cds_service.services.model_cards import ModelCardService
 from cds_service.services.monitoring import MonitoringService
@@ -128,6 +128,43 @@ def test_killed_between_chunks_the_rest_is_judged(
     assert [chunk["number"] for chunk in newest(context)] == [1]
     assert judge(context).startswith("Judged 1 chunk, 0 of them again")
     assert [(one["number"], one["revision"]) for one in newest(context)] == [(2, 1), (1, 1)]
+
+
+def test_a_chunk_that_cannot_be_judged_keeps_none_from_its_figures(
+    context: ProcessContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = {1}
+
+    def failing(self: EvaluatingService, due: Any) -> dict[str, Any]:
+        if due.chunk.number in broken:
+            raise ValueError("a patient of 83 years")
+        return whole(self, due)
+
+    whole = EvaluatingService._judge
+    monkeypatch.setattr(EvaluatingService, "_judge", failing)
+    for _ in range(2):  # It is tried each time, and nothing is added where it fails again.
+        with pytest.raises(EvaluationError, match="Chunk 1 could not be judged: ") as raised:
+            judge(context)
+        assert "ValueError" in str(raised.value)
+        assert "83" not in str(raised.value)
+        second, first = newest(context)
+        assert (first["number"], first["revision"], first["rows"]) == (1, 1, 200)
+        assert first["result"]["versions"] == {}
+        assert set(second["result"]["versions"]) == {"1"}
+        assert second["started_at"] == first["ended_at"]
+    broken.clear()
+    assert judge(context).startswith("Judged 1 chunk, 1 of them again")
+    judged = newest(context)[1]
+    assert (judged["number"], judged["revision"]) == (1, 2)
+    assert set(judged["result"]["versions"]) == {"1"}
+    # A late outcome of a chunk that cannot be judged anew: what was judged before stands.
+    late = outcome_row("a-3", "acute", context.terminology.label_version, SEEN + 3 * HOUR)
+    with context.engine.begin() as connection:
+        connection.execute(insert(OUTCOMES), late)
+    broken.add(1)
+    with pytest.raises(EvaluationError, match="Chunk 1 could not be judged"):
+        judge(context)
+    assert newest(context)[1] == judged
 
 
 def test_what_was_judged_is_looked_at_a_few_chunks_at_a_time(
