@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 
 from cds_service.errors import NotFoundError, ServiceError
 from cds_service.logs import LOGGER
@@ -39,7 +39,8 @@ class Finding:
 def raise_alert(connection: Connection, finding: Finding, *, at: datetime) -> bool:
     """Raise an alert in the caller's transaction; `False` if it is open already.
 
-    One that is open is seen once more: its time and count move, nobody is told again.
+    One that is open is seen once more: its time and count move, nobody is told again. It is logged
+    when the transaction commits.
     """
     store = AlertStore(connection)
     if store.seen_again(finding.key, at=at):
@@ -60,7 +61,8 @@ def raise_alert(connection: Connection, finding: Finding, *, at: datetime) -> bo
     )
     if not added:  # Another process was faster.
         return False
-    LOGGER.warning("alert", extra={"kind": finding.kind, "key": finding.key})
+    told = {"kind": finding.kind, "key": finding.key}
+    event.listen(connection, "commit", lambda _: LOGGER.warning("alert", extra=told), once=True)
     return True
 
 

@@ -95,6 +95,20 @@ def test_a_figure_below_its_floor_is_one_open_alert(
     assert [record.getMessage() for record in caplog.records] == ["alert"] * 3
 
 
+def test_an_alert_that_is_rolled_back_is_not_logged(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    finding = Finding("input_drift", "input_drift:systolic_bp", "warning", "It moved.")
+    with engine.connect() as connection:
+        assert raise_alert(connection, finding, at=NOW)
+        connection.rollback()
+    assert not caplog.records
+    with engine.begin() as connection:
+        assert raise_alert(connection, finding, at=NOW)
+        assert not caplog.records
+    assert [record.getMessage() for record in caplog.records] == ["alert"]
+
+
 def test_an_alert_is_raised_anew_once_its_cause_had_passed(engine: Engine) -> None:
     finding = Finding("input_drift", "input_drift:systolic_bp", "warning", "It moved.")
     with engine.begin() as connection:
