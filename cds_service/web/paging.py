@@ -1,4 +1,4 @@
-"""Long lists, a page at a time."""
+"""Long lists, a page at a time; numbers in addresses."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 PAGE_ROWS = 50
 _LONGEST = 9
-"""Digits of a page's number that are read."""
+"""Digits of a number that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,17 @@ class Paging:
         return (self.number - 1) * self.rows
 
 
+def number_of(text: str | None) -> int | None:
+    """A number in an address; `None` for what is none, or is longer than any of ours."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > _LONGEST:
+        return None
+    return int(text)
+
+
 def paging(asked: str | None, total: int, rows: int = PAGE_ROWS) -> Paging:
     """The page that was asked for, or the nearest there is."""
-    digits = (asked or "").isascii() and (asked or "").isdigit() and len(asked or "") <= _LONGEST
     last = Paging(1, total, rows).pages
-    return Paging(min(max(1, int(asked or 1)) if digits else 1, last), total, rows)
+    return Paging(min(max(1, number_of(asked) or 1), last), total, rows)
 
 
 def pager(place: Paging, **asked: Any) -> dict[str, Any]:

@@ -170,12 +170,14 @@ def test_the_page_says_which_day_is_wrong(served: Service, query: str) -> None:
 
 def test_odd_queries_find_nothing_and_break_nothing(served: Service) -> None:
     visitor = auditor(served)
-    for query in ("actor=%00", "actor=%ff", "before=x", "before=" + "9" * 40, "id=" + "x" * 9_000):
+    numbers = ("before=x", "before=%C2%B2", "before=" + "9" * 40)
+    for query in ("actor=%00", "actor=%ff", *numbers, "id=" + "x" * 9_000):
         assert visitor.get(f"/admin/audit?{query}").status_code == 200
     assert "No event fits." in visitor.get("/admin/audit?id=nothing").text
 
 
-def test_a_search_by_nul_is_one_by_nothing(context: ProcessContext) -> None:
-    """On PostgreSQL too, which takes no NUL."""
+def test_what_no_column_holds_is_no_fault(context: ProcessContext) -> None:
+    """PostgreSQL takes neither NUL nor a number above those of its integers."""
     with running(context, context.clock) as service:
+        assert Visitor(service).get("/admin/audit?before=" + "9" * 14).status_code == 200
         assert Visitor(service).get("/admin/audit?actor=%00a&action=%00").status_code == 200

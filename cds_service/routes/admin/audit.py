@@ -14,7 +14,7 @@ from cds_service.services.audit_trail import AuditTrail
 from cds_service.web import admin_audit_en, admin_audit_es
 from cds_service.web.admin_audit_page import LONGEST, event_view, read_search
 from cds_service.web.admin_page import admin_page, admin_words
-from cds_service.web.paging import PAGE_ROWS
+from cds_service.web.paging import PAGE_ROWS, number_of
 from cds_service.web.words import Table, Words
 
 router = APIRouter(prefix="/admin/audit")
@@ -23,7 +23,6 @@ Process = Annotated[ProcessContext, Depends(process)]
 Speaking = Annotated[Words, Depends(speaking(WORDS))]
 Auditor = Annotated[Person, Depends(signed_in(Permission.AUDIT))]
 Asked = Annotated[str | None, Query()]
-_LONGEST_NUMBER = 15
 
 
 @router.get("", summary="The audit trail")
@@ -55,7 +54,7 @@ def audit(
     }
     search, wrong = read_search(asked, context.clock())
     trail = AuditTrail(context)
-    number = int(before) if before and before.isdigit() and len(before) < _LONGEST_NUMBER else None
+    number = number_of(before)
     found = (
         None
         if search is None

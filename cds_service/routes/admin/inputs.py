@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from cds_service.context import ProcessContext
-from cds_service.routes.admin.quality import number_of
 from cds_service.routes.dependencies import process
 from cds_service.routes.people import signed_in, speaking
 from cds_service.security.people import Person
@@ -14,6 +13,7 @@ from cds_service.services.inputs_view import InputsViewService
 from cds_service.web import admin_inputs_en, admin_inputs_es
 from cds_service.web.admin_inputs_page import sections, standing
 from cds_service.web.admin_page import admin_page, admin_words
+from cds_service.web.paging import number_of
 from cds_service.web.words import Table, Words
 
 router = APIRouter(prefix="/admin")

@@ -15,6 +15,7 @@ from cds_service.web import admin_quality_en, admin_quality_es, model_card_en, m
 from cds_service.web.admin_page import admin_page, admin_words
 from cds_service.web.admin_quality_page import categories_of, sections, standing
 from cds_service.web.admin_sections import options
+from cds_service.web.paging import number_of
 from cds_service.web.words import Table, Words
 from model.severity import Severity
 
@@ -60,10 +61,3 @@ def quality(
         earlier=urlencode(of | {"before": found.chunks[0]["number"]}) if found.earlier else None,
         later=urlencode(of),
     )
-
-
-def number_of(text: str | None) -> int | None:
-    """The number of a chunk in an address; `None` for what is none."""
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 9:
-        return None
-    return int(text)
