@@ -247,7 +247,8 @@ async def _read_form(request: Request) -> Form:
         )
     except ValueError:
         raise BadFormError("The form cannot be read.") from None
-    return dict(pairs)
+    # PostgreSQL takes no NUL, and nobody types one.
+    return {name: value.replace("\0", "") for name, value in pairs}
 
 
 def language_of(request: Request) -> Language:

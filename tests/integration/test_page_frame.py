@@ -70,6 +70,13 @@ def test_a_form_of_ours_is_taken(served: Service) -> None:
     assert response.json() == {"actor": "development", "text": "año & <b>"}
 
 
+def test_a_form_brings_no_nul(served: Service) -> None:
+    """PostgreSQL takes none, wherever the text goes to."""
+    sent = {"csrf": token(served), "text": "a\0b"}
+    response = served.http.post("/try/do", data=sent, headers={"Origin": origin(served)})
+    assert response.json()["text"] == "ab"
+
+
 def test_a_script_of_ours_sends_the_token_as_a_header(served: Service) -> None:
     headers = {"Origin": origin(served), "X-CSRF-Token": token(served)}
     response = served.http.post("/try/do", data={"text": "x"}, headers=headers)

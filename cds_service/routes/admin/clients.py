@@ -143,7 +143,7 @@ def _service(context: ProcessContext) -> ClientService:
 
 
 def _reason(fields: Form) -> str:
-    return fields.get("reason", "").replace("\0", "").strip()[:LONGEST_REASON]
+    return fields.get("reason", "").strip()[:LONGEST_REASON]
 
 
 def _clients(
