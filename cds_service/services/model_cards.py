@@ -170,7 +170,10 @@ class ModelCardService:
 
 
 def _row(store: ModelStore, version: str) -> dict[str, Any]:
-    row = store.champion() if version == CHAMPION else store.version(version)
+    if version == CHAMPION:
+        row = store.champion()
+    else:  # PostgreSQL takes no NUL.
+        row = None if "\0" in version else store.version(version)
     if row is None:
         raise NotFoundError("There is no such model version.")
     return row

@@ -298,6 +298,8 @@ def test_a_text_that_cannot_be_kept_is_refused(engine: Engine) -> None:
         service.write("2", "funding", "x", language="en", actor="a")
     with pytest.raises(NotFoundError):
         service.write("champion", "funding", "x", language="en", actor="a")
+    with pytest.raises(NotFoundError, match="no such model version"):
+        service.card("\0")
     with pytest.raises(CardTextError, match="4000 characters"):
         service.write("1", "funding", "x" * (LONGEST_TEXT + 1), language="en", actor="a")
     with pytest.raises(CardTextError, match="control characters"):
