@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service.context import ProcessContext
-from cds_service.errors import ServiceError, SignInNeededError
+from cds_service.errors import FormKeptError, ServiceError, SignInNeededError
 from cds_service.logs import LOGGER
 from cds_service.routes import (
     admin,
@@ -35,6 +35,7 @@ from cds_service.routes import (
     sign_in,
     subscriptions,
     triage,
+    triage_keeping,
 )
 from cds_service.routes.counting import CountedCalls
 from cds_service.routes.dependencies import answer
@@ -126,6 +127,7 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.include_router(sign_in.router)
     app.include_router(launch.router)
     app.include_router(triage.router)
+    app.include_router(triage_keeping.router)
     app.include_router(explanations.router)
     app.include_router(review.router)
     for router in admin.ROUTERS:
@@ -214,6 +216,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
         if isinstance(error, SignInNeededError) and request.method == "GET":
             address = sign_in.sign_in_address(request)
             return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+        if isinstance(error, FormKeptError):
+            return triage_keeping.kept_page(request, error)
         return problem_page(request, error.status, error)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
     path = request.scope["path"]

@@ -41,6 +41,15 @@ class SignInNeededError(ServiceError):
         super().__init__("Sign in first.")
 
 
+class FormKeptError(SignInNeededError):
+    """Nobody is signed in any more, and what was typed is kept in the page, sealed."""
+
+    def __init__(self, sealed: str, *, is_asked_again: bool = False) -> None:
+        super().__init__()
+        self.sealed = sealed
+        self.is_asked_again = is_asked_again
+
+
 class SignInRefusedError(ServiceError):
     """Name or password is wrong, or the provider says no; no detail is given."""
 

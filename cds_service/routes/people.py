@@ -38,7 +38,7 @@ Form = dict[str, str]
 class SignedIn:
     """What `signed_in` makes."""
 
-    def __init__(self, permission: Permission | None, *, is_activity: bool) -> None:
+    def __init__(self, permission: Permission | None, *, is_activity: bool = True) -> None:
         self.permission = permission
         self._is_activity = is_activity
 
@@ -49,7 +49,7 @@ class SignedIn:
             raise SignInNeededError
         try:
             if request.method not in _SAFE:
-                await check_origin_and_token(request, person.session)
+                await self.check_sent(request, person)
             if self.permission is not None and not person.may(self.permission):
                 raise NotPermittedError(self.permission.value)
         except (FormRefusedError, NotPermittedError) as error:
@@ -58,6 +58,10 @@ class SignedIn:
             await run_in_threadpool(sessions.refused, person, wanted, request.scope["path"])
             raise
         return person
+
+    async def check_sent(self, request: Request, person: Person) -> None:
+        """Raise `FormRefusedError` unless what changes something comes from a page of ours."""
+        await check_origin_and_token(request, person.session)
 
 
 def signed_in(permission: Permission | None = None, *, is_activity: bool = True) -> SignedIn:

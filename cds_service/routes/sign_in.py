@@ -37,7 +37,7 @@ from cds_service.routes.people import (
 from cds_service.security.id_tokens import ProviderAwayError, ProviderRefusedError
 from cds_service.security.people import Person
 from cds_service.services.openid_sign_in import CALLBACK, LASTS, NoRoleError, OpenIDSignIn
-from cds_service.services.sessions import LONGEST, Sessions
+from cds_service.services.sessions import KNOWN_FOR, LONGEST, Sessions
 from cds_service.services.sign_in import SignIn
 from cds_service.web import sign_in_en, sign_in_es
 from cds_service.web.pages import page, prefix_of, see_other
@@ -113,7 +113,7 @@ def begin(context: ProcessContext, cookie: str, target: str) -> Response:
     """Give the browser its session and send it to `target`."""
     settings = context.settings
     response = see_other(settings, target)
-    seconds = int(LONGEST.total_seconds())
+    seconds = int((LONGEST + KNOWN_FOR).total_seconds())
     set_cookie(response, settings, cookie_name(settings), cookie, seconds=seconds)
     drop_cookie(response, settings, own_cookie(settings, FORM_COOKIE))
     set_framed_cookie(response, settings, launched_cookie_name(settings), "", seconds=0)

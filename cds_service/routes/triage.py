@@ -12,10 +12,12 @@ from cds_service.context import ProcessContext
 from cds_service.errors import NotFoundError
 from cds_service.routes.dependencies import process
 from cds_service.routes.people import Form, form, signed_in, speaking
+from cds_service.routes.triage_keeping import SEALED, KeepsForm, OpensForm
 from cds_service.security.case_numbers import read_case_number
 from cds_service.security.clients import held_back
 from cds_service.security.people import Person
 from cds_service.security.permissions import Permission
+from cds_service.services.kept_forms import KeptForms
 from cds_service.services.reviewing import UNDETERMINED, Answer
 from cds_service.services.triage import LONGEST_COMMENT, Case, TriageService
 from cds_service.services.triage_form import (
@@ -88,7 +90,7 @@ def triage(
 def assess(
     request: Request,
     context: Process,
-    person: Clinician,
+    person: Annotated[Person, Depends(KeepsForm(Permission.TRIAGE))],
     service: Agreed,
     words: Speaking,
     fields: Sent,
@@ -120,6 +122,33 @@ def assess(
         language=words.language,
     )
     return see_other(context.settings, f"/triage/results/{found}")
+
+
+@router.post("/back", summary="Back to a form that was kept")
+def reopen(
+    request: Request,
+    context: Process,
+    person: Annotated[Person, Depends(OpensForm(Permission.TRIAGE))],
+    words: Speaking,
+    fields: Sent,
+) -> Response:
+    """The form with what this person had typed before the session was over."""
+    kept = KeptForms(context).open(fields.get(SEALED, ""), person)
+    service = TriageService(context)
+    if kept is None:
+        told = words.say("kept.gone")
+        return _form(request, context, words, number=service.new_number(), told=told)
+    sent = kept.fields.get("sent", "")
+    return _form(
+        request,
+        context,
+        words,
+        number=read_case_number(kept.fields.get("number", "")) or service.new_number(),
+        is_again=kept.fields.get("is_again") == "1",
+        given=typed(kept.fields),
+        sent=sent if _UUID.fullmatch(sent) else None,
+        told=words.say("kept.is_back", at=written(kept.at, context.zone)),
+    )
 
 
 @router.get("/results/{identifier}", summary="The result of an assessment")
@@ -202,6 +231,7 @@ def find(
 
 
 @router.get("/find", summary="Back to the form")
+@router.get("/back", summary="Back to the form")
 @router.get("/results/{identifier}/feedback", summary="Back to the result")
 @router.get("/results/{identifier}/outcome", summary="Back to the result")
 def back(request: Request, context: Process, _person: Clinician, words: Speaking) -> Response:
@@ -246,6 +276,7 @@ def _form(
     problems: tuple[Problem, ...] = (),
     sent: str | None = None,
     not_found: str | None = None,
+    told: str | None = None,
     code: int = 200,
 ) -> Response:
     scorer, client = context.champion.scorer, context.directory.triage
@@ -268,6 +299,7 @@ def _form(
         sexes=SEXES,
         abo_groups=ABO_GROUPS,
         not_found=not_found,
+        told=told,
         not_ready=scorer is None,
         simulated=scorer is not None and scorer.facts.simulated,
         held=None if held is None else words.wording.say(f"risk.held_back.{held}"),

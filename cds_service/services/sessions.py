@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import ceil
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,6 +20,8 @@ from cds_service.storage.session import reading
 
 LONGEST = timedelta(hours=12)
 """After which everybody signs in again (NIST SP 800-63B-4, 2.2.3, asks for a day at most)."""
+KNOWN_FOR = timedelta(hours=1)
+"""For how long it is known, beyond that, whose session it was."""
 SEEN_EVERY = timedelta(seconds=20)
 """How often it is written down that a session is in use."""
 ATTEMPTS_KEPT = timedelta(days=30)
@@ -88,7 +91,7 @@ class Sessions:
     ) -> str:
         """The same in the caller's transaction."""
         store, at = PeopleStore(connection), self._context.clock()
-        store.purge(at, attempts_before=at - ATTEMPTS_KEPT)
+        store.purge(at - KNOWN_FOR, attempts_before=at - ATTEMPTS_KEPT)
         old = None if replaces is None else self._id(replaces)
         if old is not None:
             store.end(old, at)
@@ -151,7 +154,8 @@ class Sessions:
         )
 
     def seconds_left(self, cookie: str) -> int:
-        """How long a session goes on if nobody does anything, s; 0 if it is over."""
+        """How long a session goes on if nobody does anything, s, rounded up: 0 only if it is
+        over."""
         session = self._id(cookie)
         at = self._context.clock()
         with reading(self._context.engine) as connection:
@@ -159,7 +163,18 @@ class Sessions:
         if row is None or self._is_over(row, at):
             return 0
         ends = min(row["last_seen_at"] + self.idle, row["expires_at"])
-        return max(0, int((ends - at).total_seconds()))
+        left: float = (ends - at).total_seconds()
+        return max(0, ceil(left))
+
+    def author(self, cookie: str, token: str) -> str | None:
+        """Who sent a form of this session, if its token is in it, though the session's time may be
+        over; `None` for one that somebody ended, such as by signing out."""
+        session = self._id(cookie)
+        if session is None or not self._context.secrecy.is_signed("csrf", session, token):
+            return None
+        with reading(self._context.engine) as connection:
+            row = PeopleStore(connection).session(session)
+        return None if row is None else str(row["actor"])
 
     def end(self, person: Person) -> None:
         """Sign somebody out; a second time changes nothing."""

@@ -45,6 +45,23 @@ ENGLISH: dict[str, str] = {
     "submit": "Assess",
     "wait": "Assessing …",
     "away": "The service did not answer. What you entered is still here: try again.",
+    "renewed": "Not sent yet: you had signed in anew meanwhile. Press the button again.",
+    # Where the session was over before it was sent.
+    "kept": "You were signed out",
+    "kept.lead": "What you had entered was not assessed, and is not stored.",
+    "kept.sealed": "It is kept in this page, encrypted. For {minutes} minutes whoever entered it "
+    "can open it here again: sign in in the new tab, then come back to this one.",
+    "kept.sign_in": "Sign in (in a new tab)",
+    "kept.back": "I have signed in: back to the form",
+    "kept.nobody": "Nobody is signed in yet.",
+    "kept.is_back": "This is what you had entered by {at}; it is not assessed yet. Readings count "
+    "as taken now: measure again what may have changed, then assess.",
+    "kept.gone": "What was kept cannot be opened: somebody else entered it, or it is too old. "
+    "Please enter it anew.",
+    "signed_in": "You are signed in",
+    "signed_in.lead": "What you had entered is in the other tab: go back to it. This one can be "
+    "closed.",
+    "signed_in.new": "Or begin a new case here",
     # What is wrong with a field.
     "errors": "Please check what was entered",
     "wrong.required": "Enter the age in years or the date of birth.",

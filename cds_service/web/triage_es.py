@@ -42,6 +42,24 @@ SPANISH: dict[str, str] = {
     "submit": "Evaluar",
     "wait": "Evaluando …",
     "away": "El servicio no ha respondido. Lo que introdujo sigue aquí: inténtelo de nuevo.",
+    "renewed": "Aún no se ha enviado: entretanto había iniciado sesión de nuevo. Pulse el botón "
+    "otra vez.",
+    # Where the session was over before it was sent.
+    "kept": "Su sesión se cerró",
+    "kept.lead": "Lo que había introducido no se evaluó, y no está guardado.",
+    "kept.sealed": "Sigue en esta página, cifrado. Durante {minutes} minutos quien lo introdujo "
+    "puede abrirlo aquí otra vez: inicie sesión en la pestaña nueva y vuelva a esta.",
+    "kept.sign_in": "Iniciar sesión (en otra pestaña)",
+    "kept.back": "Ya he iniciado sesión: volver al formulario",
+    "kept.nobody": "Todavía no ha iniciado sesión nadie.",
+    "kept.is_back": "Esto es lo que había introducido hasta {at}; aún no se ha evaluado. Las "
+    "lecturas cuentan como tomadas ahora: vuelva a medir lo que pueda haber cambiado, y evalúe.",
+    "kept.gone": "Lo que había no se puede abrir: lo introdujo otra persona, o es demasiado "
+    "antiguo. Introdúzcalo de nuevo.",
+    "signed_in": "Ha iniciado sesión",
+    "signed_in.lead": "Lo que había introducido está en la otra pestaña: vuelva a ella. Esta se "
+    "puede cerrar.",
+    "signed_in.new": "O empiece aquí un caso nuevo",
     # What is wrong with a field.
     "errors": "Revise lo que ha introducido",
     "wrong.required": "Introduzca la edad en años o la fecha de nacimiento.",

@@ -63,7 +63,7 @@ def test_the_cookie_is_for_this_host_over_https_and_no_script(closed: Service) -
     done = Visitor(closed).sign_in("ana")
     (line,) = [one for one in done.headers.get_list("set-cookie") if "session" in one]
     assert re.fullmatch(
-        r"__Host-cds_session=[\w-]{43}\.[\w-]{43}; HttpOnly; Max-Age=43200; Path=/; "
+        r"__Host-cds_session=[\w-]{43}\.[\w-]{43}; HttpOnly; Max-Age=46800; Path=/; "
         r"SameSite=lax; Secure",
         line,
     )

@@ -78,9 +78,12 @@ def triage(sender: Sender) -> None:
     post(422, f"{result}/feedback", "reason=xqz", identifier=case)
     post(422, f"{result}/outcome", "category=xqz", identifier=case)
     post(303, f"{result}/outcome", "category=mild&comment=xqz", identifier=case)
-    for sent_to in ("/triage/find", f"{result}/feedback", f"{result}/outcome"):
+    post(204, "/triage/kept", f"{right}&number=xqz")
+    post(200, "/triage/back", "sealed=xqz")
+    send(200, "GET", "/triage/signed-in", headers={"Accept": "text/html"})
+    for sent_to in ("/triage/find", "/triage/back", f"{result}/feedback", f"{result}/outcome"):
         send(303, "GET", sent_to, headers={"Accept": "text/html"}, identifier=case)
-    for path in ("/triage", "/triage/policy", "/triage/find"):
+    for path in ("/triage", "/triage/policy", "/triage/find", "/triage/kept", "/triage/back"):
         send(403, "POST", path, b"csrf=xqz", headers={"Content-Type": FORM})
 
 

@@ -9,6 +9,7 @@
   const address = dialog.dataset.session;
   let active = Date.now();
   let told = active;
+  let isOver = false;
 
   async function tell() {
     told = Date.now();
@@ -22,17 +23,24 @@
   }
 
   function act() {
+    if (isOver) return;
     active = Date.now();
     if (dialog.open) dialog.close();
     if (active - told > tellEvery) tell();
   }
 
+  // A page that holds what was typed may take it off the screen in a way of its own.
   function leave() {
-    location.replace(dialog.dataset.leave);
+    if (isOver) return;
+    isOver = true;
+    const going = () => location.replace(dialog.dataset.leave);
+    const over = new CustomEvent("session-over", { cancelable: true, detail: going });
+    if (document.dispatchEvent(over)) going();
   }
 
   async function look({ isBack = false } = {}) {
     const left = active + idle - Date.now();
+    if (isOver) return;
     if (left > warning && !isBack) return;
     // Somebody may work in another tab, which keeps the session too.
     let seconds = 0;

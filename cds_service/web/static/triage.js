@@ -13,6 +13,7 @@
   const result = document.getElementById("result");
   const waiting = document.getElementById("waiting");
   const number = /^[0-9]{1,4}(?:[.,][0-9]{1,2})?$/;
+  let assessed = null;
   const measured = [...form.querySelectorAll("input[data-low]")];
 
   function offerPrint(button) {
@@ -106,6 +107,53 @@
     return [answer, new DOMParser().parseFromString(await answer.text(), "text/html")];
   }
 
+  // The session is over: what was typed goes off the screen, and what is left of it is sealed.
+  document.addEventListener("session-over", async (event) => {
+    if (!form.isConnected || !isTyped() || entered() === assessed) return;
+    event.preventDefault();
+    document.getElementById("session-ends")?.close();
+    document.body.hidden = true;
+    try {
+      const body = new URLSearchParams(entered());
+      const [, page] = await fetched(say.kept, { method: "POST", body });
+      if (page.getElementById("kept")) keep(page);
+      else event.detail();
+    } catch {
+      event.detail();
+    }
+  });
+
+  function entered() {
+    return new URLSearchParams(new FormData(form)).toString();
+  }
+
+  function isTyped() {
+    const inputs = [...form.querySelectorAll(".columns input, .columns select")];
+    return inputs.some((one) => {
+      if (one.type === "radio") return false;
+      return one.type === "checkbox" ? one.checked : one.value.trim() !== "";
+    });
+  }
+
+  // Somebody who signed in anew in another tab has a new session, and its forms a new token. Only
+  // for the same person: what another one typed is not theirs to send.
+  async function renew() {
+    const [, page] = await fetched(form.action);
+    const [then, now] = [document, page].map((one) => one.querySelector(".who p")?.textContent);
+    const token = page.querySelector("#triage [name=csrf]")?.value;
+    if (!token || then !== now) return false;
+    for (const input of document.querySelectorAll("[name=csrf]")) input.value = token;
+    const dialog = document.getElementById("session-ends");
+    if (dialog) dialog.dataset.csrf = token;
+    return true;
+  }
+
+  function keep(page) {
+    document.title = page.title;
+    document.body.replaceWith(document.adoptNode(page.body));
+    document.querySelector("#kept h1").focus();
+  }
+
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const wrong = measured.filter((input) => !check(input));
@@ -120,9 +168,11 @@
     try {
       const body = new URLSearchParams(new FormData(form));
       const [answer, page] = await fetched(form.action, { method: "POST", body });
-      const assessed = page.getElementById("assessed");
-      if (answer.ok && assessed) show(assessed, answer.url);
+      const shown = page.getElementById("assessed");
+      if (answer.ok && shown) show(shown, answer.url);
       else if (page.getElementById("errors")) redo(page);
+      else if (page.getElementById("kept")) keep(page);
+      else if (answer.status === 403 && (await renew())) waiting.textContent = say.renewed;
       else if (answer.status >= 500) waiting.textContent = say.away;
       else form.submit();
     } catch {
@@ -131,22 +181,23 @@
     button.disabled = false;
   });
 
-  function show(assessed, address) {
+  function show(shown, address) {
     // One page has one main heading.
-    const heading = assessed.querySelector("h1");
+    const heading = shown.querySelector("h1");
     const title = document.createElement("h2");
     title.id = heading.id;
     title.tabIndex = -1;
     title.textContent = heading.textContent;
     heading.replaceWith(title);
     document.getElementById("errors")?.remove();
-    form.elements.sent.value = assessed.dataset.next;
+    form.elements.sent.value = shown.dataset.next;
     // The form is still that of this case: whoever comes next gets a number of their own.
     form.elements.is_again.value = "1";
     document.getElementById("case-hint").textContent = say.again;
     document.getElementById("case-next").hidden = false;
     for (const box of form.querySelectorAll("[name^=again-]")) box.checked = false;
-    result.replaceChildren(document.adoptNode(assessed));
+    assessed = entered();
+    result.replaceChildren(document.adoptNode(shown));
     for (const button of result.querySelectorAll("[data-print]")) offerPrint(button);
     // On paper only the result is left.
     document.getElementById("content").classList.add("answered");
