@@ -19,6 +19,7 @@ DEFAULT_PERIODS: Final[Mapping[str, str]] = {
     "review": "1d",
     "export": "1d",
     "history": "7d",
+    "compare": "1h",
     "recalibrate": "1h",
     "refresh": "1mo",
     "search": "3mo",

@@ -1,7 +1,7 @@
 """Comparing two versions on patients neither has learnt from."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -110,8 +110,10 @@ class Comparing:
         timezone: str | None = None,
         include_open: bool = False,
         allow_fewer_categories: bool = False,
+        also: Callable[[Connection, Comparison], None] | None = None,
     ) -> CompareReport:
-        """Hold version `second` against `first` and keep what the gates say.
+        """Hold version `second` against `first` and keep what the gates say; `also` is called in
+        the transaction that keeps it, which what it raises undoes.
 
         On the rows of the file `history`, else on the kept histories of both and the confirmed
         outcomes; of them on patients neither has learnt from. Raises `ServiceError`, also for a
@@ -167,6 +169,8 @@ class Comparing:
                     "reason": comparison.decision.reason,
                 },
             )
+            if also is not None:
+                also(connection, comparison)
         report = CompareReport(comparison, looks)
         self._models.log_comparison(second, report.as_json())
         return report

@@ -57,6 +57,10 @@ JOBS: Final = (
     Job("review", "review_queue", "ReviewQueueService"),
     Job("export", "exports", "ExportService", needs="export_url"),
     Job("history", "watched_history", "HistoryWatchService", needs="history_watch_url"),
+    # A person waits for it: not behind a search of a whole night, nor holding up the answers.
+    Job(
+        "compare", "comparison_requests", "ComparisonRequests", lane="compare", given=("progress",)
+    ),
     Job(
         "recalibrate",
         "lifecycle",
@@ -192,7 +196,8 @@ class Schedule:
                 continue
             period = self._period(job)
             if period is not None and self._set_up(job):
-                ran = self._runner.run(job.name, period, self._work(job, ACTOR))
+                actor = row["asked_by"] or ACTOR
+                ran = self._runner.run(job.name, period, self._work(job, actor), actor=actor)
                 found += [] if ran is None else [ran]
         return found
 

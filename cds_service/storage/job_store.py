@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, case, literal, or_, select, update
 
 from cds_service.storage.rows import insert_once
 from cds_service.storage.tables import JOBS
@@ -40,13 +40,21 @@ class JobStore:
         )
         return result.rowcount > 0
 
+    def ask(self, name: str, *, at: datetime, actor: str) -> None:
+        """A person wants a job now: it is due at once, and one that somebody is at is due again
+        when that run is over."""
+        asked = {"due_at": at, "asked_at": at, "asked_by": actor}
+        if not insert_once(self._connection, JOBS, {"name": name, "failures": 0, **asked}):
+            self._connection.execute(update(JOBS).where(JOBS.c.name == name).values(asked))
+
     def take(
         self, name: str, owner: str, *, at: datetime, lease_until: datetime, early: bool = False
     ) -> bool:
         """Take a job that is due, or with `early` any, and that nobody is at; `False` if it is
         not to be had.
 
-        An owner whose lease has ended is gone: the job is taken over.
+        An owner whose lease has ended is gone: the job is taken over. Who takes it answers to
+        whoever asked for it until then.
         """
         conditions = [JOBS.c.name == name, or_(JOBS.c.owner.is_(None), JOBS.c.lease_until <= at)]
         if not early:
@@ -54,7 +62,9 @@ class JobStore:
         result = self._connection.execute(
             update(JOBS)
             .where(*conditions)
-            .values(owner=owner, lease_until=lease_until, started_at=at)
+            .values(
+                owner=owner, lease_until=lease_until, started_at=at, asked_at=None, asked_by=None
+            )
         )
         return result.rowcount > 0
 
@@ -64,8 +74,12 @@ class JobStore:
 
     def finish(self, name: str, owner: str, values: Mapping[str, Any]) -> bool:
         """Record how it ended and let it go; `False`, and nothing is recorded, if another has
-        taken it over."""
-        return self._own(name, owner, {"owner": None, "lease_until": None, **values})
+        taken it over. What was asked for meanwhile is due at once."""
+        told: dict[str, Any] = {"owner": None, "lease_until": None, **values}
+        if "due_at" in told:
+            due = literal(told["due_at"], JOBS.c.due_at.type)
+            told["due_at"] = case((JOBS.c.asked_at.is_(None), due), else_=JOBS.c.asked_at)
+        return self._own(name, owner, told)
 
     def give_back(self, name: str, owner: str) -> bool:
         """Let go of a job that was not done: it stays due."""

@@ -11,6 +11,13 @@ ENGLISH: dict[str, str] = {
     "admin.clients": "Clients",
     "admin.audit": "Audit",
     "admin.exports": "Exports",
+    "asleep.never": (
+        "No process has run the schedule here yet, so nothing that is due will be done. Start one:"
+    ),
+    "asleep.since": (
+        "No process seems to run the schedule: nothing was begun or ended since {at} UTC, although "
+        "something is due. Start one, or where cron does, wait for its turn:"
+    ),
     "pager": "Pages of the list",
     "pager.of": "Page {number} of {pages} ({total} in all)",
     "pager.before": "← Before",

@@ -11,6 +11,14 @@ SPANISH: dict[str, str] = {
     "admin.clients": "Clientes",
     "admin.audit": "Auditoría",
     "admin.exports": "Exportaciones",
+    "asleep.never": (
+        "Ningún proceso ha llevado aún el calendario, así que nada de lo previsto se hará. Inicie "
+        "uno:"
+    ),
+    "asleep.since": (
+        "Ningún proceso parece llevar el calendario: nada empezó ni terminó desde las {at} UTC, "
+        "aunque hay algo previsto. Inicie uno o, si lo hace cron, espere su turno:"
+    ),
     "pager": "Páginas de la lista",
     "pager.of": "Página {number} de {pages} ({total} en total)",
     "pager.before": "← Anterior",

@@ -101,10 +101,22 @@ ENGLISH: dict[str, str] = {
         "Both answered the same held-out patients, whom neither has learnt from. Differences are "
         "paired by patient, one-sided with 95 % confidence."
     ),
-    "pair.none": (
-        "These two were not compared on the same held-out patients yet. The comparison takes a "
-        "minute or more and is done outside of the service:"
+    "pair.none": "These two were not compared on the same held-out patients yet.",
+    "ask": "Compare now",
+    "ask.again": "Compare again now",
+    "ask.lead": (
+        "Both answer the held-out patients neither has learnt from. It takes a minute or more, "
+        "beside the answers, and counts as a look at these patients."
     ),
+    "ask.waiting": "Asked for at {at} UTC by {by}; not done yet.",
+    "ask.where": "See it under Runs",
+    "ask.reload": "Look again",
+    "ask.failed": "The comparison that {by} asked for at {at} UTC failed:",
+    "ask.off": (
+        "Comparisons are switched off in the schedule (CDS_SCHEDULE). What is asked for waits "
+        "until somebody runs the job:"
+    ),
+    "ask.command": "The same by command:",
     "pair.chunk": "On the same assessments: chunk {number}, {span}; {share} verified, weighted",
     "pair.held_out": "Each on its own held-out part, when it was made: not the same patients",
     "pair.of": "Version {version}",

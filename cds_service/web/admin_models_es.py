@@ -101,10 +101,22 @@ SPANISH: dict[str, str] = {
         "Ambas respondieron a los mismos pacientes reservados, de los que ninguna aprendió. Las "
         "diferencias se emparejan por paciente, unilaterales, con una confianza del 95 %."
     ),
-    "pair.none": (
-        "Estas dos aún no se han comparado con los mismos pacientes reservados. La comparación "
-        "tarda un minuto o más y se hace fuera del servicio:"
+    "pair.none": "Estas dos aún no se han comparado con los mismos pacientes reservados.",
+    "ask": "Comparar ahora",
+    "ask.again": "Comparar ahora otra vez",
+    "ask.lead": (
+        "Ambas responden a los pacientes reservados de los que ninguna aprendió. Tarda un minuto o "
+        "más, junto a las respuestas, y cuenta como una mirada a esos pacientes."
     ),
+    "ask.waiting": "Pedida a las {at} UTC por {by}; aún no está hecha.",
+    "ask.where": "Verla en Ejecuciones",
+    "ask.reload": "Volver a mirar",
+    "ask.failed": "La comparación que pidió {by} a las {at} UTC falló:",
+    "ask.off": (
+        "Las comparaciones están desactivadas en el calendario (CDS_SCHEDULE). Lo que se pida "
+        "espera a que alguien ejecute la tarea:"
+    ),
+    "ask.command": "Lo mismo con un comando:",
     "pair.chunk": (
         "En las mismas evaluaciones: bloque {number}, {span}; {share} verificado, ponderado"
     ),

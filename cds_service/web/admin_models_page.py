@@ -7,6 +7,8 @@ from typing import Any
 from cds_service.services.models_view import Pair, Standing, Version
 from cds_service.services.quality import figure
 from cds_service.storage.challenger_store import WAITING
+from cds_service.storage.comparison_request_store import FAILED
+from cds_service.storage.comparison_request_store import WAITING as WAITS
 from cds_service.web.admin_page import at_text
 from cds_service.web.admin_sections import Table, named
 from cds_service.web.words import Words
@@ -60,6 +62,37 @@ class GateLine:
     passed: bool | None
     sentence: str
     """In English, as it was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """The last comparison of a pair that a person asked for, while there is something to say."""
+
+    waiting: str | None
+    failed: str | None
+    why: str
+    """Why it failed; in English, as it was kept."""
+    is_off: bool
+    """The schedule does no comparisons."""
+
+
+def asked_for(
+    request: Mapping[str, Any] | None, pair: Pair, words: Words, *, is_off: bool
+) -> AskedFor:
+    """What is said of it: a failure only until a comparison was made after it."""
+    if request is None:
+        return AskedFor(None, None, "", is_off)
+    named = {"at": at_text(request["asked_at"]), "by": request["asked_by"]}
+    found = pair.comparison
+    is_newer = found is None or request["ended_at"] is None or request["ended_at"] >= found["at"]
+    return AskedFor(
+        waiting=words.say("ask.waiting", **named) if request["state"] == WAITS else None,
+        failed=(
+            words.say("ask.failed", **named) if request["state"] == FAILED and is_newer else None
+        ),
+        why=request["result"] or "",
+        is_off=is_off,
+    )
 
 
 def line_of(version: Version, words: Words) -> Line:

@@ -26,6 +26,7 @@ ENGLISH: dict[str, str] = {
     "run.review": "Filling the review queue",
     "run.export": "Exporting",
     "run.history": "Looking for history files",
+    "run.compare": "Comparing versions",
     "run.recalibrate": "Recalibrating",
     "run.refresh": "Retraining",
     "run.search": "Searching for a better model",

@@ -26,6 +26,7 @@ SPANISH: dict[str, str] = {
     "run.review": "Relleno de la cola de revisión",
     "run.export": "Exportación",
     "run.history": "Búsqueda de ficheros de historial",
+    "run.compare": "Comparación de versiones",
     "run.recalibrate": "Recalibración",
     "run.refresh": "Reentrenamiento",
     "run.search": "Búsqueda de un modelo mejor",

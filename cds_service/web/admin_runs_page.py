@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.services.job_desk import Asleep
 from cds_service.services.runs_view import Now
 from cds_service.services.schedule import Entry
 from cds_service.storage.run_store import DONE, FAILED
@@ -99,6 +100,15 @@ def bars_of(now: Now, words: Words) -> list[Bar]:
 def jobs_of(now: Now, words: Words) -> list[Job]:
     """Each job, in the order in which they run."""
     return [_job(entry, words) for entry in now.jobs]
+
+
+def asleep_text(found: Asleep | None, words: Words) -> str | None:
+    """That no process seems to run the schedule, if so; the command follows it."""
+    if found is None:
+        return None
+    if found.since is None:
+        return words.say("asleep.never")
+    return words.say("asleep.since", at=at_text(found.since))
 
 
 def _job(entry: Entry, words: Words) -> Job:

@@ -56,6 +56,7 @@ EXPECTED = {
     "refresh": {"model_versions", "challengers", "evaluations"},
     "search": {"model_versions", "challengers", "evaluations"},
     "recalibrate": {"model_versions", "challengers", "evaluations"},
+    "compare": {"comparison_requests", "evaluations", "held_out_looks"},
 }
 """Tables that a scenario must have changed, so that the comparison compares something."""
 

@@ -1,6 +1,7 @@
 """Model versions: which is live, how two compare, and what a person may change."""
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import HTMLResponse
@@ -11,6 +12,7 @@ from cds_service.routes.dependencies import process
 from cds_service.routes.people import Form, form, signed_in, speaking
 from cds_service.security.people import Person
 from cds_service.security.permissions import Permission
+from cds_service.services.job_desk import JobDesk
 from cds_service.services.kept_reports import ModelReportService
 from cds_service.services.model_change import Change, ModelChanges
 from cds_service.services.models_view import ModelsView
@@ -18,6 +20,7 @@ from cds_service.services.releasing import ModelRuleError
 from cds_service.web import admin_models_en, admin_models_es, model_card_en, model_card_es
 from cds_service.web.admin_models_page import (
     ACTIONS,
+    asked_for,
     gates_of,
     held_out,
     line_of,
@@ -29,6 +32,7 @@ from cds_service.web.admin_models_page import (
     way_of,
 )
 from cds_service.web.admin_page import admin_page, admin_words, to_page
+from cds_service.web.admin_runs_page import asleep_text
 from cds_service.web.paging import pager, paging
 from cds_service.web.words import Table, Words
 
@@ -105,7 +109,42 @@ def compare(
 ) -> Response:
     """The newest comparison of two versions, and their figures on the same assessments."""
     del person
+    return _pair(request, context, words, first, second)
+
+
+@router.post("/compare", summary="Ask for a comparison of two versions")
+def ask_to_compare(
+    request: Request,
+    context: Process,
+    person: Keeper,
+    words: Speaking,
+    first: Annotated[str, Query()] = "",
+    second: Annotated[str, Query()] = "",
+) -> Response:
+    """Have the schedule compare them now; a serving process evaluates nothing."""
+    first, second = _known(context, first), _known(context, second)
+    if first == second:
+        return _pair(request, context, words, first, second, code=_UNREADABLE)
+    # Where it waits already, the page says since when.
+    JobDesk(context).compare(first, second, actor=person.actor)
+    return to_page(request, f"/admin/models/compare?{_query(first, second)}")
+
+
+def _query(first: str, second: str) -> str:
+    return urlencode({"first": first, "second": second})
+
+
+def _pair(
+    request: Request,
+    context: ProcessContext,
+    words: Words,
+    first: str,
+    second: str,
+    *,
+    code: int = 200,
+) -> Response:
     pair = ModelsView(context).pair(_known(context, first), _known(context, second))
+    desk = JobDesk(context)
     found = pair.comparison
     tables = [same_assessments(pair, words), held_out(pair, words)]
     return admin_page(
@@ -113,6 +152,11 @@ def compare(
         words,
         title=words.say("pair.title", first=first, second=second),
         request=request,
+        code=code,
+        wrong=words.say("pair.same") if first == second else None,
+        query=_query(first, second),
+        asked=asked_for(desk.comparison(first, second), pair, words, is_off=not desk.compares()),
+        asleep=asleep_text(desk.asleep(), words),
         first=first,
         second=second,
         turned=pair.turned,

@@ -148,6 +148,9 @@ class JobRow(SQLModel, table=True):
     """In a row."""
     result: str | None = None
     """A sentence, never data."""
+    asked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When a person asked for it out of turn, until somebody takes it."""
+    asked_by: str | None = None
 
 
 class ChallengerRow(SQLModel, table=True):
