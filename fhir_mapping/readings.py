@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from model.features import FeatureRow
+from model.severity import Severity
 
 
 class MissingReason(StrEnum):
@@ -123,3 +124,5 @@ class Extraction:
     """Paging was cut short: newer readings may exist (C7)."""
     rare: tuple[RareOnRecord, ...] = ()
     """Rare diseases on record: the model has hardly seen such patients."""
+    known_before: frozenset[Severity] = frozenset()
+    """Classes of the Conditions that came with the chart and were known before (C16): context."""

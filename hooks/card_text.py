@@ -42,7 +42,6 @@ class CardText:
         *,
         narrow: bool = False,
         sandbox: bool = False,
-        pre_existing: frozenset[Severity] = frozenset(),
         data: Callable[[str], str] = from_data,
     ) -> None:
         """Write about `findings` with `wording`.
@@ -55,7 +54,6 @@ class CardText:
         self._wording = wording
         self._narrow = narrow
         self._sandbox = sandbox
-        self._pre_existing = pre_existing
         self._data = data
         self._readings = ReadingText(findings.extraction, wording)
 
@@ -81,7 +79,7 @@ class CardText:
             "" if scored and self._found.category is None else self._cautions(),
             *(self._reasons() if scored else self._all_readings()),
             self._rare_match(),
-            self._on_record(),
+            *self.on_record_lines(),
             self._missing(),
             self._last(),
         ]
@@ -321,10 +319,11 @@ class CardText:
             charts=round(1.0 / match.flag_rate),
         )
 
-    def _on_record(self) -> str:
+    def on_record_lines(self) -> list[str]:
         """Illness known before, from the classes of Conditions, never from their text (C16)."""
-        names = [self._wording.category(s) for s in ON_RECORD if s in self._pre_existing]
-        return self._wording.say("on_record", names=self._wording.join(names)) if names else ""
+        known = self._found.extraction.known_before
+        names = [self._wording.category(s) for s in ON_RECORD if s in known]
+        return [self._wording.say("on_record", names=self._wording.join(names))] if names else []
 
     def _missing(self) -> str:
         groups = self._readings.missing()

@@ -103,16 +103,14 @@ def build_cards(
     assessment_id: str,
     context: PatientViewContext,
     situation: Situation,
-    pre_existing: frozenset[Severity] = frozenset(),
     explanation_url: str | None = None,
     launch_url: str | None = None,
 ) -> CardDecision:
     """Make the card, or none, of one `patient-view`.
 
     `public_url` is absolute, without query; `facts` may be `None` only where no model is loaded.
-    `pre_existing` are the classes of Conditions known before (C16); the card names those that
-    last. `explanation_url` opens the explanation of this assessment, if it may be opened by a link;
-    with `launch_url` the health record opens it by SMART launch instead.
+    `explanation_url` opens the explanation of this assessment, if it may be opened by a link; with
+    `launch_url` the health record opens it by SMART launch instead.
     Raises `ValueError` if `situation` is `scored` and the assessment or the facts are
     missing, or `excluded` and nothing excludes the patient.
     """
@@ -139,7 +137,6 @@ def build_cards(
         wording,
         narrow=shape.narrow,
         sandbox=policy.sandbox,
-        pre_existing=pre_existing,
     )
     card: dict[str, Any] = {
         "uuid": card_uuid,

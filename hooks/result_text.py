@@ -56,6 +56,8 @@ class ResultText:
     why: Sequence[str]
     """Why there is no category, or no reading can be called dangerous; else empty."""
     cautions: Sequence[str]
+    on_record: Sequence[str]
+    """Illness known before (C16)."""
     estimates: Sequence[Estimate]
     reasons_heading: str
     reasons: Sequence[Reason]
@@ -80,6 +82,7 @@ def result_text(findings: Findings, wording: Wording, policy: CardPolicy) -> Res
         statements=text.statement_lines() if scored else [],
         why=[] if scored else text.why_lines(),
         cautions=[*text.caution_lines(), *text.rare_match_lines()],
+        on_record=text.on_record_lines(),
         estimates=_estimates(findings, wording),
         reasons_heading=text.reasons_heading() if reasons else "",
         reasons=reasons,
@@ -105,6 +108,7 @@ def rules_text(findings: Findings, wording: Wording) -> ResultText:
         # Whom the limits are not for must not be taken for somebody without a dangerous reading.
         why=text.why_lines() if is_outside else text.no_limit_lines(),
         cautions=text.caution_lines(),
+        on_record=[],
         estimates=[],
         reasons_heading="",
         reasons=[],

@@ -39,6 +39,7 @@ def explanation(
         title=words.say("title"),
         request=request,
         shown=shown(found, words, context.zone),
+        no_chart=found.client.is_page,
     )
 
 

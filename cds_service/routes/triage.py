@@ -323,6 +323,7 @@ def _result(
         code=_UNREADABLE if wrong else 200,
         case=case,
         text=_text(context, case, words),
+        no_chart=True,
         at=written(case.at, context.zone),
         others=[
             {"id": one["id"], "at": written(one["prediction_time"], context.zone)}

@@ -42,7 +42,6 @@ from hooks.wording import Language
 from model.assessment import Assessment
 from model.errors import ModelError
 from model.scorer import Scorer
-from model.severity import Severity
 
 Speak = Callable[[Call, Extraction, Assessment | None, Scorer, Situation], Answer]
 """Puts what was found into the answer of one way in."""
@@ -176,8 +175,8 @@ class AssessingService:
             test_patient_tags=call.client.settings.test_patient_tags,
         )
         known = self._known_before(call, resources)
-        extraction = replace(extraction, rare=known.rare)
-        speak = speak or partial(self._cards, pre_existing=known.classes)
+        extraction = replace(extraction, rare=known.rare, known_before=known.classes)
+        speak = speak or self._cards
         answer = self._answer(call, extraction, scorer, speak)
         return self._store(call, answer, scorer, speak)
 
@@ -219,8 +218,6 @@ class AssessingService:
         assessment: Assessment | None,
         scorer: Scorer,
         situation: Situation,
-        *,
-        pre_existing: frozenset[Severity],
     ) -> Answer:
         """The answer of `patient-view`. Who gets no cards is assessed all the same (C13)."""
         decision = build_cards(
@@ -235,7 +232,6 @@ class AssessingService:
             assessment_id=call.id,
             context=call.context,
             situation=situation,
-            pre_existing=pre_existing,
             **self._explanation_link(call),
         )
         held = held_back(call.client, scorer.facts, paused=self._context.directory.paused)

@@ -172,6 +172,7 @@ def _provenance(extraction: Extraction) -> dict[str, Any]:
         "pregnant": extraction.pregnant,
         "age_is_approximate": extraction.patient.age_is_approximate,
         "rare": [one.code for one in extraction.rare],
+        "known_before": sorted(one.value for one in extraction.known_before),
     }
     for entry in (*told["readings"], *told["skipped"]):
         del entry["reference"]

@@ -242,6 +242,7 @@ def _extraction(row: Mapping[str, Any], identifiers: Mapping[str, Any]) -> Extra
             RareOnRecord(code, identifiers.get("rare_names", {}).get(code))
             for code in provenance.get("rare", ())
         ),
+        known_before=frozenset(map(Severity, provenance.get("known_before", ()))),
     )
 
 

@@ -17,6 +17,7 @@ ENGLISH: dict[str, str] = {
     "estimates.usual": "Usual here",
     "estimates.chosen": "named by the thresholds",
     "estimates.bar": "The bar is the estimate, the mark what is usual here.",
+    "no_chart": "No health record was read: what the patient already had is not known here.",
     "missing": "What was missing",
     "missing.none": "Nothing.",
     "model_card": "About this model",

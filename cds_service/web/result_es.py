@@ -14,6 +14,7 @@ SPANISH: dict[str, str] = {
     "estimates.usual": "Habitual aquí",
     "estimates.chosen": "nombrada por los umbrales",
     "estimates.bar": "La barra es la estimación; la marca, lo habitual aquí.",
+    "no_chart": "No se leyó ninguna historia: aquí no se sabe qué tenía ya el paciente.",
     "missing": "Lo que faltaba",
     "missing.none": "Nada.",
     "model_card": "Acerca de este modelo",

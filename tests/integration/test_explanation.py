@@ -20,6 +20,7 @@ from cds_service.storage.tables import (
     MODEL_VERSIONS,
     REVIEW_ITEMS,
 )
+from tests.support.builders import bundle, condition
 from tests.support.people import Visitor, closed_context, session_of
 from tests.support.service import Service, new_context, release, running
 from tests.support.triage_pages import clinician
@@ -330,3 +331,69 @@ def test_the_code_of_a_category_is_never_a_word(here: Service, code: str) -> Non
     for rate in (72, 95, 128):
         text = opened(here, assessed(here, here.vitals(heart_rate=rate))).text
         assert code not in text.lower()
+
+
+# What was known before
+
+
+def chart_of_a_diabetic(service: Service) -> str:
+    """Id of the assessment of a chart with a chronic illness and a cold on its problem list."""
+    request = service.request(service.vitals())
+    known = [
+        condition("E11.9", id="known", recorded="2024-01-01T12:00:00Z"),
+        condition("J00", id="cold", recorded="2024-01-01T12:00:00Z"),
+    ]
+    request["prefetch"]["conditions"] = bundle(*known)
+    answered = service.assess(request).json()
+    assert "On record before: chronic illness." in answered["cards"][0]["detail"]
+    found: str = answered["extension"]["org.cds-service.assessment"]["assessment"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "On record before: chronic illness."),
+        ("es", "Consta de antes: enfermedad crónica."),
+    ],
+)
+def test_it_names_what_was_known_before_as_the_card_did(
+    here: Service, language: str, said: str
+) -> None:
+    identifier = chart_of_a_diabetic(here)
+    page = Visitor(here).get(f"/assessments/{identifier}?lang={language}").text
+    assert said in page
+    assert "was read" not in page
+    # Classes are kept, not diagnoses.
+    with here.context.engine.connect() as connection:
+        row = connection.execute(select(ASSESSMENTS).where(ASSESSMENTS.c.id == identifier)).one()
+    assert "chronic" in row.provenance["known_before"]
+    assert "E11" not in str(row.provenance)
+
+
+def test_what_was_kept_before_classes_were_says_nothing_of_them(here: Service) -> None:
+    identifier = chart_of_a_diabetic(here)
+    with here.context.engine.begin() as connection:
+        row = connection.execute(select(ASSESSMENTS).where(ASSESSMENTS.c.id == identifier)).one()
+        older = {key: value for key, value in row.provenance.items() if key != "known_before"}
+        connection.execute(
+            update(ASSESSMENTS).where(ASSESSMENTS.c.id == identifier).values(provenance=older)
+        )
+    page = Visitor(here).get(f"/assessments/{identifier}?lang=en")
+    assert page.status_code == 200
+    assert "On record before" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "No health record was read: what the patient already had is not known here."),
+        ("es", "No se leyó ninguna historia: aquí no se sabe qué tenía ya el paciente."),
+    ],
+)
+def test_triage_says_that_it_knows_of_no_earlier_illness(
+    here: Service, language: str, said: str
+) -> None:
+    ana, identifier = clinician(here), case(here)
+    for page in ("/triage/results", "/assessments"):
+        assert said in ana.get(f"{page}/{identifier}?lang={language}").text

@@ -134,7 +134,7 @@ def test_every_card_is_valid_and_says_what_every_card_must_say(
     vendor: Vendor,
     known: frozenset[Severity],
 ) -> None:
-    decision = make(extraction, scored, language, vendor, pre_existing=known)
+    decision = make(extraction, scored, language, vendor, known_before=known)
 
     assert len(decision.cards) == 1
     card = decision.cards[0]
@@ -151,7 +151,7 @@ def test_c11_terminal_is_never_a_word_on_a_card(
 ) -> None:
     facts = some_facts(missing_categories=scored[1].missing_categories)
     known = frozenset(SEVERITIES)
-    decision = make(extraction, (scored[0], facts), language, vendor, pre_existing=known)
+    decision = make(extraction, (scored[0], facts), language, vendor, known_before=known)
     (card,) = decision.cards
 
     assert not any("terminal" in text.lower() for text in words(card))

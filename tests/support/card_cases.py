@@ -1,6 +1,7 @@
 """Extractions, assessments and model facts for tests of cards; every person is invented."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,7 +154,10 @@ def decide(
     facts: ModelFacts | None = None,
     **changes: Any,
 ) -> CardDecision:
-    """`build_cards` with the usual arguments; scored if there is an assessment."""
+    """`build_cards` with the usual arguments; scored if there is an assessment. `known_before` is
+    of the extraction."""
+    if "known_before" in changes:
+        extraction = replace(extraction, known_before=changes.pop("known_before"))
     given: dict[str, Any] = {
         "policy": DEVELOPMENT_POLICY,
         "language": "en",

@@ -304,7 +304,7 @@ def test_c13_every_card_of_a_simulated_model_says_simulated(name: str, vendor: V
 def test_c16_what_was_known_before_is_context(
     name: str, vendor: Vendor, known: set[Severity], language: str, line: str
 ) -> None:
-    given = answer(name, vendor, language, pre_existing=frozenset(known))
+    given = answer(name, vendor, language, known_before=frozenset(known))
 
     assert line in given.cards[0]["detail"].splitlines()
     assert given.category == answer(name, vendor, language).category
@@ -312,4 +312,4 @@ def test_c16_what_was_known_before_is_context(
 
 @pytest.mark.parametrize("known", [set(), {Severity.ACUTE, Severity.MILD, Severity.NOT_ILL}])
 def test_c16_what_passes_is_not_named(known: set[Severity]) -> None:
-    assert card("acute", "standard", pre_existing=frozenset(known)) == card("acute", "standard")
+    assert card("acute", "standard", known_before=frozenset(known)) == card("acute", "standard")
