@@ -89,11 +89,12 @@ def _latest(candidates: Sequence[Candidate]) -> Candidate:
     return min((c for c in candidates if c.time == newest), key=_preference)
 
 
-def _preference(c: Candidate) -> tuple[int, bool, float, float, str, float | str, str, str]:
+def _preference(c: Candidate) -> tuple[int, bool, float, float, str, float | str, str, str, str]:
     """Order among values of one time, the preferred first.
 
     The preferred code (C6), a final value before a preliminary one, what was published last,
-    then last changed, then the id; the value only decides between resources alike in all that.
+    then last changed, then the id; value and status only decide between resources alike in all
+    that.
     """
     return (
         RANK[c.code],
@@ -104,6 +105,7 @@ def _preference(c: Candidate) -> tuple[int, bool, float, float, str, float | str
         c.received_value,
         c.received_unit,
         c.received_time,
+        c.status,
     )
 
 

@@ -65,6 +65,13 @@ def test_c7_the_latest_valid_value_not_the_latest_value() -> None:
     assert selection.reasons == {}
 
 
+@pytest.mark.requirement("R22")
+def test_of_resources_that_differ_in_status_alone_one_is_used_in_every_order() -> None:
+    resources = [observation(id="a", status=status) for status in ("final", "amended", "corrected")]
+    (reading,) = choose(*resources).readings
+    assert reading.status == "amended"
+
+
 def test_c6_on_equal_times_8867_4_is_preferred() -> None:
     selection = choose(
         observation("8889-8", 81, id="a", issued="2026-03-07T11:59:00Z"),
