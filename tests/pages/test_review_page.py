@@ -175,3 +175,28 @@ def test_the_case_fits_on_a_screen(browser: Browser, served: Service) -> None:
         confirm = page.get_by_role("button", name="Confirm").bounding_box()
         assert confirm is not None
         assert confirm["y"] + confirm["height"] < 900
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_on_a_phone_the_readings_stand_below_each_other(
+    browser: Browser, served: Service, axe: Axe, language: str
+) -> None:
+    fits = "e => e.scrollWidth <= e.clientWidth"
+    with walking(browser, served, width=PHONE, language=language, roles=ROLES) as walk:
+        page = walk.open("/review/case")
+        rows = page.locator(".readings tbody tr")
+        assert rows.count() >= 4
+        for part in ("html", ".table:has(.readings)", ".readings"):
+            assert page.locator(part).evaluate(fits), part
+        # Each value says what it is, since its column's name is out of sight.
+        words = {"en": ("Usual at this age:", "Taken before:"), "es": ("Habitual", "Antes:")}
+        first = rows.first.inner_text()
+        assert [word for word in words[language] if word not in first] == []
+        assert_sound(walk, language, axe)
+        # Without the rule it is as wide as its columns: what is measured here can fail.
+        page.locator(".readings").evaluate("e => e.classList.remove('stack')")
+        assert not page.locator(".table:has(.readings)").evaluate(fits)
+    with walking(browser, served, language=language, roles=ROLES) as walk:
+        page = walk.open("/review/case")
+        assert page.locator(".readings .label").first.is_hidden()
+        assert page.locator(".readings thead").evaluate("e => e.clientHeight") > 20
