@@ -125,8 +125,8 @@ def test_a_case_is_asked_blind_answered_and_then_shown_beside_the_prediction(
     said = text_of(body)
     for words in (
         *("Age 68 years", "Sex female", "Encounter emergency", "Assessed on 2026-03-01 12:00"),
-        "Heart rate 131/min ▲ high preliminary 60–100 12 min",
-        "Temperature 38.6 °C ▲ high 36.1–37.2 1 h 35 min",
+        "Heart rate 131/min ▲ high preliminary Usual at this age: 60–100 Taken before: 12 min",
+        "Temperature 38.6 °C ▲ high Usual at this age: 36.1–37.2 Taken before: 1 h 35 min",
         *("SpO2: too old", "2 waiting"),
     ):
         assert words in said, words
