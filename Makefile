@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench quality gates year fuzz conformance mutants pages
+.PHONY: run test bench quality gates year fuzz properties conformance mutants pages
 
 run: .venv/installed
 	CDS_DEVELOPMENT=true $(BIN)/cds-service db upgrade
@@ -32,6 +32,9 @@ pages: .venv/tested
 
 fuzz: .venv/tested
 	$(BIN)/python -m tests.support.fuzzer
+
+properties: .venv/tested
+	CDS_TEST_PROPERTIES=search $(BIN)/pytest -q -n auto tests/property
 
 mutants: .venv/tested
 	$(BIN)/python -m tests.spec.mutants

@@ -1,5 +1,6 @@
 """Fixtures every kind of test shares."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,19 @@ from model.training.simulation import simulate_cohort
 from tests.support.postgresql import cluster
 from tests.support.service import Service, new_context, release, running
 
-# How fast a machine is decides no test.
-settings.register_profile("cds", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("cds")
+# How fast a machine is decides no test, nor does chance: the same tree gives the same result.
+# `make properties` looks further, elsewhere each time.
+settings.register_profile(
+    "cds", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "search",
+    max_examples=1_000,
+    print_blob=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("CDS_TEST_PROPERTIES", "cds"))
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
