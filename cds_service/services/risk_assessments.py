@@ -18,6 +18,7 @@ from cds_service.services.records import row_of
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.model_store import ModelStore
+from cds_service.storage.session import reading
 from fhir_mapping.errors import MappingError
 from fhir_mapping.readings import (
     Extraction,
@@ -77,7 +78,7 @@ class RiskAssessmentService:
         return encode(sendable(resource))
 
     def _row(self, identifier: str, client: Client) -> dict[str, Any] | None:
-        with self._context.engine.connect() as connection:
+        with reading(self._context.engine) as connection:
             row = AssessmentStore(connection).get(identifier, client.name)
         excluded = row is not None and row["situation"] == Situation.EXCLUDED.value
         return None if excluded else row
@@ -151,7 +152,7 @@ def model_of(context: ProcessContext, row: Mapping[str, Any]) -> tuple[str | Non
     scorer = context.champion.scorer
     if scorer is not None and scorer.facts.version == row["model_version"]:
         return scorer.artefact.estimator.kind, scorer.facts
-    with context.engine.connect() as connection:
+    with reading(context.engine) as connection:
         model = ModelStore(connection).version(row["model_version"])
     if model is None:
         return None, _unknown(row, simulated=False)
@@ -170,7 +171,7 @@ def scorer_of(context: ProcessContext, row: Mapping[str, Any]) -> Scorer | None:
     scorer = context.champion.scorer
     if scorer is not None and scorer.facts.version == row["model_version"]:
         return scorer
-    with context.engine.connect() as connection:
+    with reading(context.engine) as connection:
         model = ModelStore(connection).version(row["model_version"])
     if model is None:
         return None

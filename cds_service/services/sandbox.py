@@ -17,6 +17,7 @@ from cds_service.services.sandbox_patients import Problem, Quantity, Reading, Sa
 from cds_service.services.sandbox_wire import Exchange, call
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.condition_store import OutcomeStore
+from cds_service.storage.session import reading
 from hooks import disease_severity, record_problem
 from hooks.wording import Language
 
@@ -152,7 +153,7 @@ class SandboxService:
 
     def became(self, visit: Visit) -> Became | None:
         """What became of the assessment of this visit; `None` if it is not stored."""
-        with self._context.engine.connect() as connection:
+        with reading(self._context.engine) as connection:
             store = AssessmentStore(connection)
             client = self._context.directory.development.name
             identifier = store.identifier(client, disease_severity.SERVICE_ID, visit.hook_instance)

@@ -20,6 +20,7 @@ from cds_service.services.site_terminology import site_terminology
 from cds_service.settings import Settings, read_secret_keys
 from cds_service.storage.model_store import ModelStore
 from cds_service.storage.rare_case_store import RareCaseStore
+from cds_service.storage.session import reading
 from fhir_mapping.label_versions import LABEL_RULE_VERSION
 from model.rare_codes import SEPARATOR, codes_of
 from model.training.cleaning import clean_history
@@ -213,7 +214,7 @@ class TrainingService:
 
         Raises `ServiceError` if the stored rows are gone or were changed.
         """
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = ModelStore(connection).history(history_id)
         if row["label_version"] != self.label_version and not any_rules:
             return pd.DataFrame()
@@ -226,7 +227,7 @@ class TrainingService:
 
     def _without_rejected(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without the rows of rare cases that a reviewer rejected (C20)."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             reviews = RareCaseStore(connection).newest()
         if not reviews:
             return frame
