@@ -40,6 +40,9 @@ MOST_ASSESSMENTS: Final = 50
 _SAME: Final = 1e-3
 """Largest difference, in log-odds, between what was stored and what the model says again."""
 
+_FAULTS: Final = (ModelError, ValueError, ArithmeticError)
+"""Of a model that is asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -117,7 +120,7 @@ class ExplanationService:
             shown = _build_up(findings, again)
             is_rebuilt = again is not None
             if person.may(Permission.WHAT_IF) and scorer is not None and again is not None:
-                changes = _changes(scorer, findings)
+                changes = self._changes(scorer, findings, identifier)
         return Explanation(
             id=identifier,
             at=row["prediction_time"],
@@ -247,13 +250,34 @@ class ExplanationService:
             return None
         try:
             again = scorer.assess(findings.extraction.row)
-        except (ModelError, ValueError, ArithmeticError):
+        except _FAULTS:
             LOGGER.exception("model failed", extra={"assessment": identifier})
             return None
         if not _is_same(findings.assessment, again):
             LOGGER.warning("stored reasons differ", extra={"assessment": identifier})
             return None
         return again
+
+    def _changes(
+        self, scorer: Scorer, findings: Findings, identifier: str
+    ) -> list[NearestChange] | None:
+        """What of the nearest changes may be said: no category that is not named beside a red
+        reading, on old readings or with a rare disease on record (C7, C9)."""
+        if findings.category is None:
+            return None
+        row, pregnant = findings.extraction.row, findings.extraction.pregnant
+        try:
+            found = nearest_changes(scorer, row)
+        except _FAULTS:
+            LOGGER.exception("model failed", extra={"assessment": identifier})
+            return None
+        told = []
+        for change in found:
+            values: dict[str, Any] = {change.feature: change.value}
+            red = dangerous_readings(replace(row, **values), pregnant=pregnant)
+            if change.category not in _withheld(findings, red):
+                told.append(change)
+        return told
 
 
 def _is_same_user(fhir_user: str, user: str) -> bool:
@@ -295,21 +319,6 @@ def _build_up(findings: Findings, again: Assessment | None) -> BuildUp | None:
     if end is None:
         return None
     return build_up(contributions, end - sum(one.value for one in contributions))
-
-
-def _changes(scorer: Scorer, findings: Findings) -> list[NearestChange] | None:
-    """What of the nearest changes may be said: no category that is not named beside a red reading,
-    on old readings or with a rare disease on record (C7, C9)."""
-    if findings.category is None:
-        return None
-    row = findings.extraction.row
-    told = []
-    for change in nearest_changes(scorer, row):
-        values: dict[str, Any] = {change.feature: change.value}
-        red = dangerous_readings(replace(row, **values), pregnant=findings.extraction.pregnant)
-        if change.category not in _withheld(findings, red):
-            told.append(change)
-    return told
 
 
 def _withheld(findings: Findings, red: Sequence[str]) -> frozenset[Severity]:

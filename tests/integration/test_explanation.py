@@ -20,6 +20,7 @@ from cds_service.storage.tables import (
     MODEL_VERSIONS,
     REVIEW_ITEMS,
 )
+from model.errors import ModelError
 from tests.support.builders import bundle, condition
 from tests.support.people import Visitor, closed_context, session_of
 from tests.support.service import Service, new_context, release, running
@@ -201,6 +202,20 @@ def test_a_change_is_said_as_what_the_prediction_would_be(closed: Service) -> No
     text = opened(closed, case(closed), Role.REVIEWER).text
     assert "the prediction would be: " in text
     assert "it is no advice for this patient" in text
+
+
+def test_where_the_model_fails_on_what_might_be_the_rest_is_shown(
+    closed: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ModelError("no probability")
+
+    identifier = case(closed)
+    monkeypatch.setattr("cds_service.services.explanation.nearest_changes", failing)
+    page = opened(closed, identifier, Role.REVIEWER)
+    assert page.status_code == 200
+    assert MOVED in page.text
+    assert CHANGE not in page.text
 
 
 def test_a_reviewer_answers_before_the_prediction_is_shown(closed: Service) -> None:
