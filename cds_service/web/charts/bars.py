@@ -11,14 +11,12 @@ from cds_service.web.charts.parts import (
     Key,
     Series,
     Unit,
-    cell,
+    chart_of,
     drawable,
     element,
     equal_lengths,
     finite,
     number,
-    picture,
-    said,
     sample,
 )
 from cds_service.web.charts.scales import (
@@ -73,7 +71,10 @@ def columns(
     for i in range(len(labels)):
         drawn += _stack(name, series, i, places[i], step, plot, stacked=stacked)
     drawn += [base(plot), labels_below(plot, places, labels if short is None else short)]
-    return _chart(name, title, labels, series, unit, label_head, HEIGHT, drawn)
+    return chart_of(
+        name, title, labels, series, unit, HEIGHT, drawn, label_head=label_head,
+        legend=_legend(name, series), defs=patterns(name, len(series)),
+    )  # fmt: skip
 
 
 def bars(
@@ -103,7 +104,7 @@ def bars(
         for style, one in enumerate(series):
             value = drawable(one.values[i])
             width = scale.place(max(value or 0.0, 0.0), 0.0, end - 4)
-            drawn.append(_rect(name, style, x, y, width, _BAR - 3))
+            drawn.append(bar(name, style, x, y, width, _BAR - 3))
             if stacked:
                 x += width
                 continue
@@ -122,8 +123,10 @@ def bars(
             drawn.append(element("text", total, x=x + 5, y=y + LINE - 2))
             y += _BAR
         y += 6
-    height = max(y + 2, 40)
-    return _chart(name, title, labels, series, unit, label_head, height, drawn)
+    return chart_of(
+        name, title, labels, series, unit, max(y + 2, 40), drawn, label_head=label_head,
+        legend=_legend(name, series), defs=patterns(name, len(series)),
+    )  # fmt: skip
 
 
 def _tops(labels: Sequence[str], series: Sequence[Series], *, stacked: bool) -> list[float]:
@@ -167,7 +170,7 @@ def _stack(
         value = drawable(one.values[i])
         if value is not None and value > 0.0:
             top, bottom = plot.y(below + value), plot.y(below)
-            found.append(_rect(name, style, left, top, width, bottom - top))
+            found.append(bar(name, style, left, top, width, bottom - top))
             below += value if stacked else 0.0
         ends = None if stacked else one.interval(i)
         if ends is not None and value is not None:
@@ -178,7 +181,8 @@ def _stack(
     return found
 
 
-def _rect(name: str, style: int, x: float, y: float, width: float, height: float) -> Markup:
+def bar(name: str, style: int, x: float, y: float, width: float, height: float) -> Markup:
+    """One bar, with the pattern of its series."""
     return element(
         "rect",
         class_=f"bar s{style % STYLES}",
@@ -210,26 +214,7 @@ def patterns(name: str, count: int) -> Markup:
     return element("defs", *found) if found else Markup("")
 
 
-def _chart(
-    name: str,
-    title: str,
-    labels: Sequence[str],
-    series: Sequence[Series],
-    unit: Unit,
-    label_head: str,
-    height: float,
-    drawn: Sequence[Markup],
-) -> Chart:
-    told = said(unit.words, unit, labels, series)
-    return Chart(
-        name=name,
-        title=title,
-        unit=unit.name,
-        svg=picture(name, title, told, height, *drawn, defs=patterns(name, len(series))),
-        legend=[Key(sample(_rect(name, i, 1, 2, 32, 12)), one.name) for i, one in enumerate(series)]
-        if len(series) > 1
-        else [],
-        head=[label_head, *(one.name for one in series)],
-        rows=[[label, *(cell(unit, one, i) for one in series)] for i, label in enumerate(labels)],
-        is_empty=not any(finite(v) is not None for one in series for v in one.values),
-    )
+def _legend(name: str, series: Sequence[Series]) -> list[Key]:
+    if len(series) == 1:
+        return []
+    return [Key(sample(bar(name, i, 1, 2, 32, 12)), one.name) for i, one in enumerate(series)]

@@ -1,24 +1,21 @@
 """How often values lie where, against how often they did in a reference."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from markupsafe import Markup
-
-from cds_service.web.charts.bars import HEIGHT, patterns
+from cds_service.web.charts.bars import HEIGHT, bar, patterns
 from cds_service.web.charts.parts import (
     WIDTH,
     Chart,
     Key,
     Series,
     Unit,
-    cell,
+    chart_of,
     drawable,
     element,
     equal_lengths,
     finite,
     number,
-    picture,
-    said,
     sample,
 )
 from cds_service.web.charts.scales import base, grid, labels_below, plot_of, scale_of
@@ -47,17 +44,7 @@ def histogram(
     for i, value in enumerate(map(drawable, now.values)):
         if value is not None and value > 0.0:
             top = plot.y(value)
-            drawn.append(
-                element(
-                    "rect",
-                    class_="bar s1",
-                    fill=f"url(#{name}-p1)",
-                    x=plot.left + step * i,
-                    y=top,
-                    width=step,
-                    height=plot.bottom - top,
-                )
-            )
+            drawn.append(bar(name, 1, plot.left + step * i, top, step, plot.bottom - top))
     if reference is not None:
         path = ""
         for i, value in enumerate(map(drawable, reference.values)):
@@ -68,23 +55,19 @@ def histogram(
             drawn.append(element("path", class_="outline", d=path))
     places = [plot.left + step * (i + 0.5) for i in range(len(labels))]
     drawn += [base(plot), labels_below(plot, places, labels)]
-    told = said(unit.words, unit, labels, series)
-    return Chart(
-        name=name,
-        title=title,
-        unit=unit.name,
-        svg=picture(name, title, told, HEIGHT, *drawn, defs=patterns(name, 2)),
-        legend=_legend(name, now, reference),
-        head=[label_head, *(one.name for one in series)],
-        rows=[[label, *(cell(unit, one, i) for one in series)] for i, label in enumerate(labels)],
-        is_empty=not any(finite(v) is not None for v in now.values),
-    )
+    chart = chart_of(
+        name, title, labels, series, unit, HEIGHT, drawn, label_head=label_head,
+        legend=_legend(name, now, reference), defs=patterns(name, 2),
+    )  # fmt: skip
+    # A reference alone shows nothing of what came in.
+    return replace(chart, is_empty=all(finite(value) is None for value in now.values))
 
 
 def _legend(name: str, now: Series, reference: Series | None) -> list[Key]:
     if reference is None:
         return []
-    bar = element("rect", class_="bar s1", fill=f"url(#{name}-p1)", x=1, y=2, width=32, height=12)
     outline = element("path", class_="outline", d="M1 12V5H17V9H33V12")
-    found: list[tuple[Markup, str]] = [(bar, now.name), (outline, reference.name)]
-    return [Key(sample(drawn), text) for drawn, text in found]
+    return [
+        Key(sample(bar(name, 1, 1, 2, 32, 12)), now.name),
+        Key(sample(outline), reference.name),
+    ]

@@ -12,16 +12,13 @@ from cds_service.web.charts.parts import (
     Key,
     Series,
     Unit,
-    cell,
+    chart_of,
     dash,
     drawable,
     element,
     equal_lengths,
-    finite,
     marker,
     number,
-    picture,
-    said,
     sample,
 )
 from cds_service.web.charts.scales import Plot, base, grid, labels_below, plot_of, scale_of
@@ -67,19 +64,10 @@ def lines(
         *(_limit(one, places, plot) for one in limits),
         *(_line(one, i, places, plot) for i, one in enumerate(series)),
     ]
-    all_series = [*series, *limits]
-    return Chart(
-        name=name,
-        title=title,
-        unit=unit.name,
-        svg=picture(name, title, said(unit.words, unit, labels, all_series), HEIGHT, *drawn),
+    return chart_of(
+        name, title, labels, [*series, *limits], unit, HEIGHT, drawn, label_head=label_head,
         legend=_legend(series, limits, unit),
-        head=[label_head, *(one.name for one in all_series)],
-        rows=[
-            [label, *(cell(unit, one, i) for one in all_series)] for i, label in enumerate(labels)
-        ],
-        is_empty=not any(finite(v) is not None for one in all_series for v in one.values),
-    )
+    )  # fmt: skip
 
 
 def _places(at: Sequence[datetime | float], plot: Plot) -> list[float]:

@@ -201,6 +201,33 @@ def equal_lengths(labels: Sequence[str], series: Sequence[Series]) -> None:
                 raise ValueError(f"{len(column)} figures for {len(labels)} labels")
 
 
+def chart_of(
+    name: str,
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    unit: Unit,
+    height: float,
+    drawn: Sequence[Markup],
+    *,
+    label_head: str,
+    legend: Sequence[Key],
+    defs: str = "",
+) -> Chart:
+    """What was `drawn` of series over labels, told in sentences, with the table behind."""
+    told = said(unit.words, unit, labels, series)
+    return Chart(
+        name=name,
+        title=title,
+        unit=unit.name,
+        svg=picture(name, title, told, height, *drawn, defs=defs),
+        legend=legend,
+        head=[label_head, *(one.name for one in series)],
+        rows=[[label, *(cell(unit, one, i) for one in series)] for i, label in enumerate(labels)],
+        is_empty=not any(finite(v) is not None for one in series for v in one.values),
+    )
+
+
 def marker(style: int, x: float, y: float, radius: float = 3.5) -> Markup:
     """The marker of a series: each has a shape of its own."""
     css, r = f"mark s{style % STYLES}", radius
