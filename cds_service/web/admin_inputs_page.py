@@ -84,7 +84,18 @@ def _beyond(newest: Chunk, words: Words) -> Section:
         for name in wrong
     ]
     head = [words.say(k) for k in ("quantity", "state", "value", "was", "limits", "held_against")]
-    everything = [
+    return Section(
+        "beyond",
+        words.say("beyond.title"),
+        [words.say("beyond.lead")] if rows else [words.say("beyond.none")],
+        tables=[Table(words.say("beyond.table"), head, rows)] if rows else [],
+        folded=[_judged(words.say("beyond.all"), found, words)],
+    )
+
+
+def _judged(caption: str, quantities: Mapping[str, Mapping[str, Any]], words: Words) -> Table:
+    """Quantities of a chunk, each beside its limits."""
+    rows = [
         [
             quantity_of(name, words),
             _figure(name, one["value"], words),
@@ -94,16 +105,10 @@ def _beyond(newest: Chunk, words: Words) -> Section:
             if one["low"] is not None or one["high"] is not None
             else words.say("not_judged"),
         ]
-        for name, one in found.items()
+        for name, one in quantities.items()
     ]
-    whole = [words.say(k) for k in ("quantity", "value", "was", "limits", "state")]
-    return Section(
-        "beyond",
-        words.say("beyond.title"),
-        [words.say("beyond.lead")] if rows else [words.say("beyond.none")],
-        tables=[Table(words.say("beyond.table"), head, rows)] if rows else [],
-        folded=[Table(words.say("beyond.all"), whole, everything)],
-    )
+    head = [words.say(k) for k in ("quantity", "value", "was", "limits", "state")]
+    return Table(caption, head, rows)
 
 
 def _drift(inputs: Inputs, words: Words) -> Section:
@@ -318,28 +323,13 @@ def _clients(newest: Chunk, words: Words) -> list[Section]:
 
 def _outcomes(inputs: Inputs, words: Words) -> list[Section]:
     """How inputs go with acute illness, once the windows have passed."""
-    if inputs.joined is None:
-        return []
     joined = inputs.joined
-    rows = [
-        [
-            quantity_of(name, words),
-            _figure(name, one["value"], words),
-            _figure(name, one["mean"], words),
-            _limits(name, one, words),
-            words.say("alarm" if one["alarm"] else "beyond" if one["beyond"] else "within")
-            if one["low"] is not None or one["high"] is not None
-            else words.say("not_judged"),
-        ]
-        for name, one in joined["outcomes"]["quantities"].items()
-    ]
-    if not rows:
+    if joined is None or not joined["outcomes"]["quantities"]:
         return []
-    head = [words.say(k) for k in ("quantity", "value", "was", "limits", "state")]
     verified = words.count(joined["outcomes"]["verified"])
     caption = words.say("outcomes.table", number=joined["number"], verified=verified)
     title = words.say("outcomes.title")
-    table = Table(caption, head, rows)
+    table = _judged(caption, joined["outcomes"]["quantities"], words)
     return [Section("outcomes", title, [words.say("outcomes.lead")], tables=[table])]
 
 
