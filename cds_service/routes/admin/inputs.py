@@ -36,13 +36,13 @@ def inputs(
     number = number_of(before)
     found = InputsViewService(context).view(before=number)
     return admin_page(
-        "admin_inputs.html",
+        "admin_chunks.html",
         words,
         title=words.say("title"),
         request=request,
         parts=sections(found, words) if found.chunks else [],
         standing=standing(found, words) if found.chunks else [],
         chunk_rows=context.settings.input_chunk_rows,
-        before=number,
-        earlier=found.chunks[0]["number"] if found.earlier else None,
+        earlier=f"?before={found.chunks[0]['number']}" if found.earlier else None,
+        later=None if number is None else "?",
     )

@@ -57,7 +57,10 @@ def quality(
         parts=sections(found, chosen, words) if found.chunks else [],
         standing=standing(found, words) if found.chunks else [],
         categories=options(known, chosen, {code: words.category(code) for code in known}),
+        chunk_rows=context.settings.evaluation_chunk_rows,
         before=number,
-        earlier=urlencode(of | {"before": found.chunks[0]["number"]}) if found.earlier else None,
-        later=urlencode(of),
+        earlier="?" + urlencode(of | {"before": found.chunks[0]["number"]})
+        if found.earlier
+        else None,
+        later=None if number is None else "?" + urlencode(of),
     )
