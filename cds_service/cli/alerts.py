@@ -50,6 +50,8 @@ def list_alerts(
             f"{alert['kind']}  {_state(alert)}, seen {alert['times_seen']} times\n"
             f"          {alert['message']}"
         )
+        if alert["note"] is not None:
+            typer.echo(f"          Note: {alert['note']}")
 
 
 @app.command("show")
@@ -59,9 +61,15 @@ def show(alert: Alert) -> None:
 
 
 @app.command("acknowledge")
-def acknowledge(alert: Alert) -> None:
+def acknowledge(
+    alert: Alert,
+    note: Annotated[
+        str,
+        typer.Option("--note", help="What you do about it; kept with the alert. Name no patient."),
+    ] = "",
+) -> None:
     """Say that you are at it; it stays open."""
-    found = _service().acknowledge(alert, actor=actor(), at=now())
+    found = _service().acknowledge(alert, actor=actor(), at=now(), note=note)
     typer.echo(f"Alert {found['id'][:_SHOWN_ID]} ({found['kind']}) is acknowledged.")
 
 

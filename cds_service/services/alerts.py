@@ -16,6 +16,8 @@ from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.session import reading
 
 AlertSeverity = Literal["info", "warning", "critical"]
+LONGEST_NOTE = 2_000
+"""Characters of what somebody writes beside an alert."""
 SERVICE = "service"
 """Who resolved an alert whose cause has passed."""
 
@@ -114,14 +116,22 @@ class AlertService:
             found["deliveries"] = AlertDeliveryStore(connection).of([found["id"]])
         return found
 
-    def acknowledge(self, identifier: str, *, actor: str, at: datetime) -> dict[str, Any]:
-        """Say that somebody is at it; it stays open. Raises `AlertRuleError` if it is not open, or
-        somebody was before."""
+    def acknowledge(
+        self, identifier: str, *, actor: str, at: datetime, note: str = ""
+    ) -> dict[str, Any]:
+        """Say that somebody is at it, with a note or without; it stays open. Raises
+        `AlertRuleError` if it is not open, somebody was before, or the note is too long."""
+        said = note.strip() or None
+        if said is not None and len(said) > LONGEST_NOTE:
+            raise AlertRuleError(f"A note has at most {LONGEST_NOTE} characters.")
         with self._engine.begin() as connection:
             found = _one(connection, identifier)
-            if not AlertStore(connection).acknowledge(found["id"], at=at, by=actor):
+            store = AlertStore(connection)
+            if not store.acknowledge(found["id"], at=at, by=actor, note=said):
                 raise AlertRuleError(_stands(_one(connection, found["id"])))
-            _audit(connection, "acknowledge-alert", found, at=at, actor=actor)
+            # That there is a note, not what it says: see `resolve`.
+            more = {} if said is None else {"note": True}
+            _audit(connection, "acknowledge-alert", found, at=at, actor=actor, more=more)
         return found
 
     def resolve(self, identifier: str, *, reason: str, actor: str, at: datetime) -> dict[str, Any]:
@@ -158,7 +168,13 @@ def _stands(alert: Mapping[str, Any]) -> str:
 
 
 def _audit(
-    connection: Connection, action: str, alert: Mapping[str, Any], *, at: datetime, actor: str
+    connection: Connection,
+    action: str,
+    alert: Mapping[str, Any],
+    *,
+    at: datetime,
+    actor: str,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     AuditStore(connection).add(
         at=at,
@@ -166,5 +182,5 @@ def _audit(
         action=action,
         object_type="alert",
         object_id=alert["id"],
-        detail={"kind": alert["kind"], "key": alert["key"]},
+        detail={"kind": alert["kind"], "key": alert["key"], **(more or {})},
     )

@@ -92,7 +92,9 @@ class AlertStore:
         query = select(ALERTS).where(ALERTS.c.id.startswith(prefix, autoescape=True)).limit(limit)
         return [dict(row._mapping) for row in self._connection.execute(query)]
 
-    def acknowledge(self, identifier: str, *, at: datetime, by: str) -> bool:
+    def acknowledge(
+        self, identifier: str, *, at: datetime, by: str, note: str | None = None
+    ) -> bool:
         """Say that somebody is at it; `False` if somebody was already, or it is resolved."""
         result = self._connection.execute(
             update(ALERTS)
@@ -101,7 +103,7 @@ class AlertStore:
                 ALERTS.c.acknowledged_at.is_(None),
                 ALERTS.c.resolved_at.is_(None),
             )
-            .values(acknowledged_at=at, acknowledged_by=by)
+            .values(acknowledged_at=at, acknowledged_by=by, note=note)
         )
         return result.rowcount > 0
 

@@ -28,6 +28,10 @@ ENGLISH: dict[str, str] = {
     "version": "Model version",
     "acknowledge": "I am at it",
     "acknowledge.more": "The alert stays open, and others see that somebody is at it.",
+    "at_it": "Note of whoever is at it",
+    "at_it.ask": "Note (optional)",
+    "at_it.more": "What you do about it, for others who look. Kept with the alert and never sent "
+    "anywhere. Name no patient.",
     "note": "Why is it resolved?",
     "note.more": "Kept with the alert and never sent anywhere. Name no patient. If the cause goes "
     "on, a new alert is raised.",

@@ -28,6 +28,10 @@ SPANISH: dict[str, str] = {
     "version": "Versión del modelo",
     "acknowledge": "Me ocupo yo",
     "acknowledge.more": "La alerta sigue abierta y los demás ven que alguien se ocupa.",
+    "at_it": "Nota de quien se ocupa",
+    "at_it.ask": "Nota (opcional)",
+    "at_it.more": "Qué hace al respecto, para los demás que la miren. Se guarda con la alerta y no "
+    "se envía a ningún sitio. No nombre a ningún paciente.",
     "note": "¿Por qué queda resuelta?",
     "note.more": "Se guarda con la alerta y no se envía a ningún sitio. No nombre a ningún "
     "paciente. Si la causa continúa, aparece otra alerta.",

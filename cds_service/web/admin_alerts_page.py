@@ -27,6 +27,8 @@ class AlertLine:
     seen: str | None
     """How often and until when, where that is more than once."""
     stands: str
+    note: str | None
+    """Of whoever is at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _line(alert: Mapping[str, Any], words: Words) -> dict[str, Any]:
         if seen == 1
         else words.say("seen", n=words.count(seen), at=at_text(alert["last_seen_at"])),
         "stands": _stands(alert, words),
+        "note": alert["note"],
     }
 
 

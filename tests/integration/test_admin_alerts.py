@@ -105,6 +105,32 @@ def test_an_alert_is_acknowledged_and_resolved_with_a_note(served: Service) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("language", "hint", "label"),
+    [
+        ("en", "Name no patient.", "Note of whoever is at it"),
+        ("es", "No nombre a ningún paciente.", "Nota de quien se ocupa"),
+    ],
+)
+def test_whoever_is_at_it_may_leave_a_note(
+    served: Service, language: str, hint: str, label: str
+) -> None:
+    one = add_alert(served.context, "k")
+    visitor, address = keeper(served), f"/admin/alerts/{one}"
+    asked = visitor.get(f"{address}?lang={language}").text
+    assert re.search(r'<textarea id="at-it" name="note" maxlength="2000"', asked)
+    assert hint in asked
+    assert label not in asked
+    note = f"Asked ward 3. {EVIL}" + "x" * 2_100
+    assert visitor.post(f"{address}/acknowledge", {"note": note}).status_code == 303
+    for page in (address, "/admin/alerts?state=acknowledged"):
+        text = visitor.get(f"{page}&lang={language}" if "?" in page else page).text
+        assert "Asked ward 3. &lt;script&gt;" in text, page
+        assert "<script>document" not in text, page
+    assert label in visitor.get(address).text
+    assert 1_900 < len(AlertService(served.context.engine).alert(one)["note"]) <= 2_000
+
+
 def test_whoever_is_slower_changes_nothing(served: Service) -> None:
     one = add_alert(served.context, "k")
     visitor = keeper(served)

@@ -14,6 +14,7 @@ from cds_service.context import ProcessContext
 from cds_service.errors import ConfigurationError, ServiceError
 from cds_service.services import alert_delivery
 from cds_service.services.alert_delivery import LEASE, MAX_ATTEMPTS, AlertDelivery
+from cds_service.services.alert_news import news_of
 from cds_service.services.alerts import AlertService, Finding, cause_passed, raise_alert
 from cds_service.settings import Settings, load_settings
 from cds_service.storage.alert_delivery_store import AlertDeliveryStore
@@ -392,6 +393,28 @@ def test_acknowledging_and_resolving_are_audited_and_happen_once(
     ]
 
 
+def test_a_note_stands_with_the_alert_and_nowhere_else(
+    context: ProcessContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    alert, service = raised(context), AlertService(context.engine)
+    act: dict[str, Any] = {"actor": "cli:ana", "at": context.clock()}
+    with pytest.raises(ServiceError, match="at most 2000 characters"):
+        service.acknowledge(alert, note="x" * 2_001, **act)
+    service.acknowledge(alert, note="  Asked ward 3.\n", **act)
+    kept = service.alert(alert)
+    assert (kept["note"], kept["acknowledged_by"]) == ("Asked ward 3.", "cli:ana")
+    assert [one.event for one in news_of(kept)] == ["raised", "acknowledged"]
+    with reading(context.engine) as connection:
+        (event,) = connection.execute(select(AUDIT_EVENTS)).all()
+    assert event.detail == {"kind": kept["kind"], "key": kept["key"], "note": True}
+    said = [str([one.content for one in news_of(kept)]), str(event.detail), caplog.text]
+    assert [text for text in said if "ward 3" in text] == []
+    # It outlives the cause, and says nothing of the next alert of the same key.
+    service.resolve(alert, reason="Over.", **act)
+    assert service.alert(alert)["note"] == "Asked ward 3."
+    assert service.alert(raised(context))["note"] is None
+
+
 def test_an_alert_is_named_by_the_beginning_of_its_id(context: ProcessContext) -> None:
     service = AlertService(context.engine)
     alerts = [raised(context, f"key:{number}") for number in range(17)]
@@ -432,6 +455,7 @@ def test_the_commands_of_alerts(tmp_path: Path, hook: Receiver, post: MailServer
     assert "Ages have moved." in listed
     done(tmp_path, "alerts", "acknowledge", alert[:8])
     assert "acknowledged by cli:" in done(tmp_path, "alerts", "list")
+    assert "Note:" not in done(tmp_path, "alerts", "list")
     shown = done(tmp_path, "alerts", "show", alert[:8])
     assert '"channel": "webhook"' in shown
     done(tmp_path, "alerts", "resolve", alert[:8], "--reason", "A ward has moved.")

@@ -46,7 +46,9 @@ def walk_dashboard(send: Send, context: ProcessContext, origin: str) -> None:
     send(404, "GET", one, headers=_BROWSER, identifier=PATIENT)
     for step in ("acknowledge", "resolve"):
         send(303, "GET", f"{one}/{step}", headers=_BROWSER, **alert)
-    post(303, f"{one}/acknowledge", note, **alert)
+    # What somebody noted stands on the page of that alert, whatever is wrong there later.
+    post(303, f"{one}/acknowledge", note, identifier=add_alert(context, "noted"))
+    post(303, f"{one}/acknowledge", "note=", **alert)
     post(409, f"{one}/acknowledge", note, **alert)
     post(422, f"{one}/resolve", "note=", **alert)
     post(303, f"{one}/resolve", note, **alert)

@@ -11,7 +11,7 @@ from cds_service.routes.dependencies import process
 from cds_service.routes.people import Form, form, signed_in, speaking
 from cds_service.security.people import Person
 from cds_service.security.permissions import Permission
-from cds_service.services.alerts import AlertRuleError, AlertService
+from cds_service.services.alerts import LONGEST_NOTE, AlertRuleError, AlertService
 from cds_service.web import admin_alerts_en, admin_alerts_es
 from cds_service.web.admin_alerts_page import STATES, alert_view, line_of
 from cds_service.web.admin_page import admin_page, admin_words, to_page, to_page_of
@@ -25,7 +25,6 @@ Speaking = Annotated[Words, Depends(speaking(WORDS))]
 Keeper = Annotated[Person, Depends(signed_in(Permission.ALERTS))]
 Sent = Annotated[Form, Depends(form)]
 Asked = Annotated[str | None, Query()]
-LONGEST_NOTE = 2_000
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TOLD = ("acknowledged", "resolved")
 _UNREADABLE = 422
@@ -91,12 +90,18 @@ def after_form(request: Request, person: Keeper, identifier: str) -> Response:
 
 @router.post("/{identifier}/acknowledge", summary="Acknowledge an alert")
 def acknowledge(
-    request: Request, context: Process, person: Keeper, words: Speaking, identifier: str
+    request: Request,
+    context: Process,
+    person: Keeper,
+    words: Speaking,
+    identifier: str,
+    fields: Sent,
 ) -> Response:
-    """Say that somebody is at it."""
-    known = _known(identifier)
+    """Say that somebody is at it, with a note or without."""
+    known, note = _known(identifier), fields.get("note", "").strip()[:LONGEST_NOTE]
+    service = AlertService(context.engine)
     try:
-        AlertService(context.engine).acknowledge(known, actor=person.actor, at=context.clock())
+        service.acknowledge(known, actor=person.actor, at=context.clock(), note=note)
     except AlertRuleError:
         return _alert(request, context, words, known, wrong=words.say("wrong.already"), code=409)
     return to_page(request, f"/admin/alerts/{known}", "acknowledged")

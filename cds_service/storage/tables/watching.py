@@ -41,6 +41,8 @@ class AlertRow(SQLModel, table=True):
     times_seen: int = 1
     acknowledged_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     acknowledged_by: str | None = None
+    note: str | None = None
+    """What whoever is at it says of it."""
     resolved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     resolved_by: str | None = None
     """A person, or `service` where the cause has passed."""
