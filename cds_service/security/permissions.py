@@ -32,6 +32,8 @@ class Permission(StrEnum):
     """Acknowledge and resolve alerts."""
     MODELS = "models"
     """Promote and roll back."""
+    JOBS = "jobs"
+    """Have a job of the schedule run now."""
     CLIENTS = "clients"
     """Set the mode of clients, pause and resume."""
     AUDIT = "audit"
@@ -51,6 +53,7 @@ _PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.DASHBOARD,
             Permission.ALERTS,
             Permission.MODELS,
+            Permission.JOBS,
             Permission.CLIENTS,
             Permission.AUDIT,
             Permission.EXPORTS,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cds_service.context import ProcessContext
+from cds_service.services.job_desk import Asleep, asleep, is_asked_for
 from cds_service.services.schedule import JOBS, Entry, Schedule
 from cds_service.storage.run_store import DONE, FAILED, LEFT, RunStore
 from cds_service.storage.session import reading
@@ -35,9 +36,11 @@ class Now:
 
     under_way: Sequence[UnderWay]
     jobs: Sequence[Entry]
+    asleep: Asleep | None
+    """Nobody seems to run the schedule."""
     at: datetime
     mark: str
-    """Changes when a run begins or ends."""
+    """Changes when a run is asked for, begins or ends."""
 
 
 class RunsView:
@@ -52,6 +55,7 @@ class RunsView:
         with reading(self._context.engine) as connection:
             store = RunStore(connection)
             rows, last = store.under_way(), store.newest()
+        entries = Schedule(self._context).entries()
         newest = max((row["started_at"] for row in last.values()), default=None)
         return Now(
             under_way=[
@@ -60,9 +64,11 @@ class RunsView:
                 )
                 for row in rows
             ],
-            jobs=Schedule(self._context).entries(),
+            jobs=entries,
+            asleep=asleep(entries, at),
             at=at,
-            mark=f"{len(rows)}-{'' if newest is None else newest.timestamp()}",
+            mark=f"{len(rows)}-{'' if newest is None else newest.timestamp()}"
+            f"-{sum(map(is_asked_for, entries))}",
         )
 
     def count(self, kind: str | None, state: str | None) -> int:

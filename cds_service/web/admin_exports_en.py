@@ -6,6 +6,7 @@ ENGLISH: dict[str, str] = {
     "tabs": "Exports and watched history",
     "tab.exports": "Exports",
     "tab.history": "Watched history",
+    "start": "Export now, under Runs",
     "lead": "Files of assessments, outcomes and reports that were written for analysis: "
     "pseudonymous, each row once. Times are UTC.",
     "location": "Written to",

@@ -6,6 +6,7 @@ SPANISH: dict[str, str] = {
     "tabs": "Exportaciones e historial vigilado",
     "tab.exports": "Exportaciones",
     "tab.history": "Historial vigilado",
+    "start": "Exportar ahora, en Ejecuciones",
     "lead": "Archivos de evaluaciones, desenlaces e informes escritos para su análisis: con "
     "seudónimos, cada fila una vez. Las horas son UTC.",
     "location": "Se escriben en",

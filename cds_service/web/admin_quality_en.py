@@ -2,6 +2,7 @@
 
 ENGLISH: dict[str, str] = {
     "title": "Model quality",
+    "start": "Judge now what has matured, under Runs",
     "lead": (
         "What was predicted, against what became known. Assessments are judged in chunks, once "
         "their outcome windows have passed; a late outcome judges a chunk anew."

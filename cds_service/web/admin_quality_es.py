@@ -2,6 +2,7 @@
 
 SPANISH: dict[str, str] = {
     "title": "Calidad del modelo",
+    "start": "Juzgar ahora lo que ha madurado, en Ejecuciones",
     "lead": (
         "Lo que se predijo frente a lo que se supo después. Las evaluaciones se juzgan por bloques "
         "cuando ha pasado su plazo de desenlace; un desenlace tardío hace juzgar el bloque de "

@@ -33,7 +33,6 @@ ENGLISH: dict[str, str] = {
     "run.train": "Training",
     "run.retrain": "Retraining and comparing",
     "jobs": "Jobs",
-    "jobs.none": "No process runs the schedule here yet: cds-service schedule.",
     "job": "Job",
     "job.every": "Every",
     "job.due": "Due (UTC)",
@@ -46,6 +45,31 @@ ENGLISH: dict[str, str] = {
     "job.never": "never ran",
     "job.failed.one": "failed once",
     "job.failed": "failed {n} times in a row",
+    "start": "Run now",
+    "start.asked": "now, asked for by {by}",
+    "start.title": "Run now: {name}",
+    "start.asks": "It is done by a process that runs the schedule, beside the answers.",
+    "start.recalibrate": (
+        "What open alerts and new outcomes ask for is trained, which may be nothing, or hours of "
+        "work for this machine."
+    ),
+    "start.refresh": (
+        "The live kind of model is trained again, which may be hours of work for this machine. It "
+        "becomes live only after the gates and shadow, by approval or by the agreed change plan. "
+        "Within seven days of the last time nothing is trained."
+    ),
+    "start.search": (
+        "Every kind of model is trained and the best tuned: hours of work for this machine, up to "
+        "what CDS_SEARCH_MINUTES allows. What is found becomes live only after the gates and "
+        "shadow, by approval or by the agreed change plan."
+    ),
+    "start.sure": "I know that this takes long.",
+    "start.cancel": "Cancel",
+    "told.start": "Asked for. The schedule starts it within seconds.",
+    "wrong.sure": "Tick that you know.",
+    "wrong.start": (
+        "This job is off, not set up, asked for already or under way. Nothing was changed."
+    ),
     "last": "Last runs",
     "last.none": "Nothing has run yet.",
     "last.kept": "Of each kind the newest 30 are kept.",

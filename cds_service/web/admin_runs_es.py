@@ -33,7 +33,6 @@ SPANISH: dict[str, str] = {
     "run.train": "Entrenamiento",
     "run.retrain": "Reentrenamiento y comparación",
     "jobs": "Tareas",
-    "jobs.none": "Aún no hay ningún proceso con el calendario: cds-service schedule.",
     "job": "Tarea",
     "job.every": "Cada",
     "job.due": "Prevista (UTC)",
@@ -46,6 +45,31 @@ SPANISH: dict[str, str] = {
     "job.never": "nunca se ejecutó",
     "job.failed.one": "falló una vez",
     "job.failed": "falló {n} veces seguidas",
+    "start": "Ejecutar ahora",
+    "start.asked": "ahora, la pidió {by}",
+    "start.title": "Ejecutar ahora: {name}",
+    "start.asks": "La hace un proceso que lleva el calendario, junto a las respuestas.",
+    "start.recalibrate": (
+        "Se entrena lo que piden las alertas abiertas y los desenlaces nuevos, que puede no ser "
+        "nada, o ser horas de trabajo para esta máquina."
+    ),
+    "start.refresh": (
+        "Se entrena otra vez el tipo de modelo activo, que pueden ser horas de trabajo para esta "
+        "máquina. Solo se activa tras las pruebas y la sombra, con aprobación o por el plan de "
+        "cambios acordado. En los siete días siguientes a la última vez no se entrena nada."
+    ),
+    "start.search": (
+        "Se entrenan todos los tipos de modelo y se ajusta el mejor: horas de trabajo para esta "
+        "máquina, hasta lo que permite CDS_SEARCH_MINUTES. Lo que se encuentre solo se activa tras "
+        "las pruebas y la sombra, con aprobación o por el plan de cambios acordado."
+    ),
+    "start.sure": "Sé que esto tarda mucho.",
+    "start.cancel": "Cancelar",
+    "told.start": "Pedida. El calendario la empieza en segundos.",
+    "wrong.sure": "Marque que lo sabe.",
+    "wrong.start": (
+        "Esta tarea está desactivada, sin configurar, ya pedida o en curso. No se ha cambiado nada."
+    ),
     "last": "Últimas ejecuciones",
     "last.none": "Todavía no se ha ejecutado nada.",
     "last.kept": "De cada tipo se guardan las 30 últimas.",

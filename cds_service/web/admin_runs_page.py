@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from cds_service.services.job_desk import Asleep
+from cds_service.services.job_desk import LONG, Asleep, is_asked_for, may_start
 from cds_service.services.runs_view import Now
 from cds_service.services.schedule import Entry
 from cds_service.storage.run_store import DONE, FAILED
@@ -37,6 +38,8 @@ class Bar:
 class Job:
     """A job of the schedule."""
 
+    key: str
+    """Its name for commands."""
     name: str
     every: str
     due: str
@@ -46,6 +49,10 @@ class Job:
     sign: str
     is_failed: bool
     result: str
+    may_start: bool
+    """A person may have it run now."""
+    is_long: bool
+    """It may take hours, so that they are asked once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ def bars_of(now: Now, words: Words) -> list[Bar]:
 
 def jobs_of(now: Now, words: Words) -> list[Job]:
     """Each job, in the order in which they run."""
-    return [_job(entry, words) for entry in now.jobs]
+    return [_job(entry, now.at, words) for entry in now.jobs]
 
 
 def asleep_text(found: Asleep | None, words: Words) -> str | None:
@@ -111,7 +118,7 @@ def asleep_text(found: Asleep | None, words: Words) -> str | None:
     return words.say("asleep.since", at=at_text(found.since))
 
 
-def _job(entry: Entry, words: Words) -> Job:
+def _job(entry: Entry, at: datetime, words: Words) -> Job:
     row = entry.row or {}
     begun, failures, ended = row.get("started_at"), row.get("failures", 0), row.get("finished_at")
     state = words.say("job.never")
@@ -122,10 +129,15 @@ def _job(entry: Entry, words: Words) -> Job:
     due = words.say("job.off") if entry.note == "off" else entry.note
     if entry.note.startswith("needs "):
         due = words.say("job.needs", name=entry.note.removeprefix("needs "))
+    if entry.due_at is not None:
+        due = at_text(entry.due_at)
+    if is_asked_for(entry):
+        due = words.say("start.asked", by=row["asked_by"])
     return Job(
+        key=entry.name,
         name=kind_of(entry.name, words),
         every=entry.every,
-        due=due if entry.due_at is None else at_text(entry.due_at),
+        due=due,
         at="" if ended is None else at_text(ended),
         # What is under way began after the last end.
         lasted=""
@@ -135,6 +147,8 @@ def _job(entry: Entry, words: Words) -> Job:
         sign="✗" if failures else "✓" if ended is not None else "–",
         is_failed=bool(failures),
         result=row.get("result") or "",
+        may_start=may_start(entry, at),
+        is_long=entry.name in LONG,
     )
 
 

@@ -69,6 +69,8 @@ def walk_dashboard(send: Send, context: ProcessContext, origin: str) -> None:
     change, meant = "/admin/models/change", "version=1&live=1&reason=Xqz+137.31337"
     for path in (change, "/admin/models/compare"):
         send(404, "GET", path, headers=_BROWSER)
+    send(303, "GET", "/admin/runs/start", headers=_BROWSER)
+    post(404, "/admin/runs/start", "job=Xqz&sure=1")
     post(404, "/admin/models/compare", "first=Xqz")
     send(404, "GET", "/admin/models/{version}/report", headers=_BROWSER, version=PATIENT)
     post(422, change, f"action=promote&{meant}")

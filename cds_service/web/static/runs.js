@@ -39,8 +39,9 @@
       update(before, fresh);
       return;
     }
+    const place = isInside ? document.activeElement.id : "";
     before.replaceWith(document.adoptNode(fresh));
-    if (isInside) here.querySelector(".table").focus();
+    if (isInside) (document.getElementById(place) ?? here.querySelector(".table")).focus();
     if (isOther) tell(Number(fresh.dataset.running));
   }
 
