@@ -8,10 +8,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, text
 
+from cds_service.context import ProcessContext
 from cds_service.storage import session
 from model.training.design import TrainingSettings
 from model.training.run import DataDescription, train
 from model.training.simulation import simulate_cohort
+from tests.support.people import closed_context
 from tests.support.postgresql import cluster
 from tests.support.service import Service, new_context, release, running
 
@@ -83,6 +85,22 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         data=DataDescription(simulated=True, description="simulated", label_version="1"),
     )
     return result.path, result.checksum
+
+
+@pytest.fixture
+def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
+    """A process in development mode, once on each engine, without a model."""
+    context = new_context(tmp_path, database_url)
+    yield context
+    context.engine.dispose()
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Service]:
+    """The service on SQLite outside development mode, where people sign in, without a model."""
+    context = closed_context(tmp_path)
+    with running(context, context.clock) as started:
+        yield started
 
 
 @pytest.fixture

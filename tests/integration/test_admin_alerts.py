@@ -1,39 +1,18 @@
 """The alerts of the dashboard: listed, acknowledged, resolved."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, select
 
 from cds_service.context import ProcessContext
-from cds_service.security.permissions import Role
 from cds_service.services.alerts import AlertService, cause_passed
 from cds_service.storage.session import reading
 from cds_service.storage.tables import AUDIT_EVENTS
 from tests.support.dashboard import EVIL, add_alert
-from tests.support.people import Visitor, closed_context, session_of
-from tests.support.service import Service, new_context, running
-
-
-@pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
-    yield context
-    context.engine.dispose()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Service]:
-    context = closed_context(tmp_path)
-    with running(context, context.clock) as service:
-        yield service
-
-
-def keeper(service: Service) -> Visitor:
-    return Visitor(service, session_of(service.context, Role.ADMINISTRATOR))
+from tests.support.people import administrator
+from tests.support.service import Service
 
 
 def audited(engine: Engine) -> list[tuple[str, str, str]]:
@@ -62,8 +41,8 @@ def test_each_alert_stands_one_way_and_the_urgent_come_first(context: ProcessCon
     assert [one["id"] for one in service.part("resolved", limit=9)] == [done]
 
 
-def test_without_alerts_every_list_says_so(served: Service) -> None:
-    visitor = keeper(served)
+def test_without_alerts_every_list_says_so(closed: Service) -> None:
+    visitor = administrator(closed)
     for state, said in (
         ("open", "No alert is open."),
         ("acknowledged", "Nobody is at an alert."),
@@ -75,9 +54,9 @@ def test_without_alerts_every_list_says_so(served: Service) -> None:
         assert said in page.text
 
 
-def test_an_alert_is_acknowledged_and_resolved_with_a_note(served: Service) -> None:
-    one = add_alert(served.context, "input_drift:temperature")
-    visitor = keeper(served)
+def test_an_alert_is_acknowledged_and_resolved_with_a_note(closed: Service) -> None:
+    one = add_alert(closed.context, "input_drift:temperature")
+    visitor = administrator(closed)
     page = visitor.get("/admin/alerts")
     assert f'href="/admin/alerts/{one}"' in page.text
     assert "Inputs have moved" in page.text
@@ -99,7 +78,7 @@ def test_an_alert_is_acknowledged_and_resolved_with_a_note(served: Service) -> N
     assert "New thermometers. &lt;script&gt;" in page.text
     assert "<script>document" not in page.text
     assert '<form method="post" action="/admin' not in page.text
-    assert audited(served.context.engine) == [
+    assert audited(closed.context.engine) == [
         ("user:ana", "acknowledge-alert", one),
         ("user:ana", "resolve-alert", one),
     ]
@@ -113,10 +92,10 @@ def test_an_alert_is_acknowledged_and_resolved_with_a_note(served: Service) -> N
     ],
 )
 def test_whoever_is_at_it_may_leave_a_note(
-    served: Service, language: str, hint: str, label: str
+    closed: Service, language: str, hint: str, label: str
 ) -> None:
-    one = add_alert(served.context, "k")
-    visitor, address = keeper(served), f"/admin/alerts/{one}"
+    one = add_alert(closed.context, "k")
+    visitor, address = administrator(closed), f"/admin/alerts/{one}"
     asked = visitor.get(f"{address}?lang={language}").text
     assert re.search(r'<textarea id="at-it" name="note" maxlength="2000"', asked)
     assert hint in asked
@@ -128,27 +107,27 @@ def test_whoever_is_at_it_may_leave_a_note(
         assert "Asked ward 3. &lt;script&gt;" in text, page
         assert "<script>document" not in text, page
     assert label in visitor.get(address).text
-    assert 1_900 < len(AlertService(served.context.engine).alert(one)["note"]) <= 2_000
+    assert 1_900 < len(AlertService(closed.context.engine).alert(one)["note"]) <= 2_000
 
 
-def test_whoever_is_slower_changes_nothing(served: Service) -> None:
-    one = add_alert(served.context, "k")
-    visitor = keeper(served)
+def test_whoever_is_slower_changes_nothing(closed: Service) -> None:
+    one = add_alert(closed.context, "k")
+    visitor = administrator(closed)
     visitor.get(f"/admin/alerts/{one}")
-    at = served.context.clock()
-    with served.context.engine.begin() as connection:
+    at = closed.context.clock()
+    with closed.context.engine.begin() as connection:
         assert cause_passed(connection, "k", at=at, resolution="over")
     for step in ("acknowledge", "resolve"):
         late = visitor.post(f"/admin/alerts/{one}/{step}", {"note": "mine"})
         assert late.status_code == 409
         assert "Somebody was faster" in late.text
         assert "Resolved by itself on" in late.text
-    assert audited(served.context.engine) == []
+    assert audited(closed.context.engine) == []
 
 
-def test_what_is_no_alert_is_not_found(served: Service) -> None:
-    one = add_alert(served.context, "k")
-    visitor = keeper(served)
+def test_what_is_no_alert_is_not_found(closed: Service) -> None:
+    one = add_alert(closed.context, "k")
+    visitor = administrator(closed)
     visitor.get("/admin/alerts")
     for wrong in (one[:8], one.upper() if one.upper() != one else "x", str(uuid4()), "x"):
         assert visitor.get(f"/admin/alerts/{wrong}").status_code == 404
@@ -156,10 +135,10 @@ def test_what_is_no_alert_is_not_found(served: Service) -> None:
         assert visitor.post(f"/admin/alerts/{wrong}/resolve", {"note": "x"}).status_code == 404
 
 
-def test_what_an_alert_quotes_is_text(served: Service) -> None:
+def test_what_an_alert_quotes_is_text(closed: Service) -> None:
     detail = {"code": EVIL, EVIL: [1, {"deep": EVIL}], "limits": {"upper": 0.25}}
-    one = add_alert(served.context, EVIL, kind=EVIL, message=EVIL, detail=detail)
-    visitor = keeper(served)
+    one = add_alert(closed.context, EVIL, kind=EVIL, message=EVIL, detail=detail)
+    visitor = administrator(closed)
     for address in ("/admin/alerts", f"/admin/alerts/{one}"):
         page = visitor.get(address)
         assert page.status_code == 200
@@ -169,10 +148,10 @@ def test_what_an_alert_quotes_is_text(served: Service) -> None:
     assert "limits.upper" in page.text
 
 
-def test_many_alerts_come_a_page_at_a_time(served: Service) -> None:
+def test_many_alerts_come_a_page_at_a_time(closed: Service) -> None:
     for number in range(53):
-        add_alert(served.context, f"k{number}", days_ago=number)
-    visitor = keeper(served)
+        add_alert(closed.context, f"k{number}", days_ago=number)
+    visitor = administrator(closed)
     first = visitor.get("/admin/alerts").text
     assert len(re.findall(r'<li class="row', first)) == 50
     assert "Page 1 of 2 (53 in all)" in first
@@ -182,9 +161,9 @@ def test_many_alerts_come_a_page_at_a_time(served: Service) -> None:
     assert 'href="?state=open&amp;page=1"' in last
 
 
-def test_another_language_is_chosen_after_a_form(served: Service) -> None:
-    one = add_alert(served.context, "k")
-    visitor = keeper(served)
+def test_another_language_is_chosen_after_a_form(closed: Service) -> None:
+    one = add_alert(closed.context, "k")
+    visitor = administrator(closed)
     for step in ("acknowledge", "resolve"):
         sent = visitor.get(f"/admin/alerts/{one}/{step}?lang=es&note=x")
         assert sent.status_code == 303

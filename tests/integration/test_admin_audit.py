@@ -1,21 +1,18 @@
 """The audit trail on the dashboard: searched, a page at a time, and audited itself."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from cds_service.context import ProcessContext
-from cds_service.security.permissions import Role
 from cds_service.services.audit_trail import AuditTrail
 from cds_service.storage.audit_store import AuditSearch, AuditStore
 from cds_service.storage.session import reading
 from cds_service.web.admin_audit_page import read_search
 from tests.support.dashboard import EVIL
-from tests.support.people import Visitor, closed_context, session_of
-from tests.support.service import Service, new_context, running
+from tests.support.people import Visitor, administrator
+from tests.support.service import Service, running
 
 NOW = datetime(2026, 3, 1, 6, 15, tzinfo=UTC)
 NOTHING = dict.fromkeys(("since", "until", "action", "actor", "kind", "id"), "")
@@ -32,24 +29,6 @@ def add(context: ProcessContext, number: int, **changes: object) -> None:
     }
     with context.engine.begin() as connection:
         AuditStore(connection).add(**event | changes)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
-    yield context
-    context.engine.dispose()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Service]:
-    context = closed_context(tmp_path)
-    with running(context, context.clock) as service:
-        yield service
-
-
-def auditor(service: Service) -> Visitor:
-    return Visitor(service, session_of(service.context, Role.ADMINISTRATOR))
 
 
 def ids(found: object) -> list[str]:
@@ -141,10 +120,10 @@ def test_the_last_day_is_included() -> None:
     assert (search.since, search.until) == (NOW - timedelta(days=7), None)
 
 
-def test_the_page_shows_events_as_text_and_leads_on(served: Service) -> None:
+def test_the_page_shows_events_as_text_and_leads_on(closed: Service) -> None:
     for number in range(60):
-        add(served.context, number, actor=f"user:{EVIL}", detail={"x": {"y": EVIL}, "n": number})
-    visitor = auditor(served)
+        add(closed.context, number, actor=f"user:{EVIL}", detail={"x": {"y": EVIL}, "n": number})
+    visitor = administrator(closed)
     first = visitor.get("/admin/audit?kind=client&lang=en").text
     assert first.count('class="at"') == 50
     assert "<script>document" not in first
@@ -161,15 +140,15 @@ def test_the_page_shows_events_as_text_and_leads_on(served: Service) -> None:
 @pytest.mark.parametrize(
     "query", ["since=xqz", "until=2026-13-01", "since=2026-01-02&until=2026-01-01"]
 )
-def test_the_page_says_which_day_is_wrong(served: Service, query: str) -> None:
-    page = auditor(served).get(f"/admin/audit?{query}")
+def test_the_page_says_which_day_is_wrong(closed: Service, query: str) -> None:
+    page = administrator(closed).get(f"/admin/audit?{query}")
     assert page.status_code == 422
     assert 'role="alert"' in page.text
     assert 'aria-errormessage="wrong"' in page.text
 
 
-def test_odd_queries_find_nothing_and_break_nothing(served: Service) -> None:
-    visitor = auditor(served)
+def test_odd_queries_find_nothing_and_break_nothing(closed: Service) -> None:
+    visitor = administrator(closed)
     numbers = ("before=x", "before=%C2%B2", "before=" + "9" * 40)
     for query in ("actor=%00", "actor=%ff", *numbers, "id=" + "x" * 9_000):
         assert visitor.get(f"/admin/audit?{query}").status_code == 200

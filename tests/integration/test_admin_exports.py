@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import insert
 
 from cds_service.context import ProcessContext
-from cds_service.security.permissions import Role
 from cds_service.services.export_desk import ExportDesk
 from cds_service.services.exports import ExportService
 from cds_service.storage.export_store import ExportStore
@@ -18,8 +17,8 @@ from cds_service.storage.job_store import JobStore
 from cds_service.storage.tables import EXPORT_PARTS, JOBS
 from cds_service.storage.watched_file_store import WatchedFileStore
 from tests.support.dashboard import EVIL
-from tests.support.people import Visitor, closed_context, session_of
-from tests.support.service import Service, new_context, running
+from tests.support.people import administrator
+from tests.support.service import Service, new_context
 from tests.support.stored import SEEN, assessed, set_time
 
 DAY = timedelta(days=1)
@@ -31,17 +30,6 @@ def context(database_url: str, tmp_path: Path) -> Iterator[ProcessContext]:
     set_time(context, SEEN + DAY)
     yield context
     context.engine.dispose()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Service]:
-    context = closed_context(tmp_path)
-    with running(context, context.clock) as service:
-        yield service
-
-
-def reader(service: Service) -> Visitor:
-    return Visitor(service, session_of(service.context, Role.ADMINISTRATOR))
 
 
 def add_part(context: ProcessContext, number: int, **changes: Any) -> None:
@@ -103,8 +91,8 @@ def test_files_that_were_found_are_counted(context: ProcessContext) -> None:
     assert names == ["visits-001.csv", "visits-002.csv"]
 
 
-def test_without_anything_the_pages_say_what_to_do(served: Service) -> None:
-    visitor = reader(served)
+def test_without_anything_the_pages_say_what_to_do(closed: Service) -> None:
+    visitor = administrator(closed)
     page = visitor.get("/admin/exports?page=9").text
     assert "Nothing was exported yet." in page
     assert "Nothing is set up (CDS_EXPORT_URL)." in page
@@ -113,15 +101,15 @@ def test_without_anything_the_pages_say_what_to_do(served: Service) -> None:
     assert "Nothing is set up (CDS_HISTORY_WATCH_URL)." in page
 
 
-def test_the_pages_show_files_as_text_a_page_at_a_time(served: Service) -> None:
+def test_the_pages_show_files_as_text_a_page_at_a_time(closed: Service) -> None:
     for number in range(55):
-        add_part(served.context, number)
-        add_file(served.context, number)
-    add_part(served.context, 99, name=EVIL, target=EVIL)
+        add_part(closed.context, number)
+        add_file(closed.context, number)
+    add_part(closed.context, 99, name=EVIL, target=EVIL)
     add_file(
-        served.context, 99, name=EVIL, state="set_aside", report={"why": EVIL, "seen": [[EVIL]]}
+        closed.context, 99, name=EVIL, state="set_aside", report={"why": EVIL, "seen": [[EVIL]]}
     )
-    visitor = reader(served)
+    visitor = administrator(closed)
     for address in ("/admin/exports", "/admin/exports/history"):
         first, last = visitor.get(address).text, visitor.get(f"{address}?page=2").text
         assert first.count('class="row"') == 50
@@ -133,26 +121,26 @@ def test_the_pages_show_files_as_text_a_page_at_a_time(served: Service) -> None:
     assert "cds-service ingest history FILE says why" in last
 
 
-def test_bad_files_say_why(served: Service) -> None:
+def test_bad_files_say_why(closed: Service) -> None:
     for number, why in enumerate(("not_readable", "too_much_wrong", "bad_mapping")):
         report = {"why": why, "report_written": True}
-        add_file(served.context, number, state="set_aside", report=report)
-    page = reader(served).get("/admin/exports/history").text
+        add_file(closed.context, number, state="set_aside", report=report)
+    page = administrator(closed).get("/admin/exports/history").text
     for said in ("cannot be read as history", "More than half", "mapping file cannot be used"):
         assert said in page
     assert page.count("Its report lies beside it") == 3
 
 
-def test_how_the_job_ended_is_told(served: Service) -> None:
-    at = served.context.clock()
-    with served.context.engine.begin() as connection:
+def test_how_the_job_ended_is_told(closed: Service) -> None:
+    at = closed.context.clock()
+    with closed.context.engine.begin() as connection:
         assert JobStore(connection).add("export", at + DAY)
         connection.execute(
             JOBS.update().values(
                 finished_at=at, failures=2, result="The location cannot be written."
             )
         )
-    page = reader(served).get("/admin/exports").text
+    page = administrator(closed).get("/admin/exports").text
     assert "The location cannot be written." in page
     assert "<dt>Failed runs in a row</dt><dd>2</dd>" in page
     assert "<dd>2026-03-02 06:15</dd>" in page

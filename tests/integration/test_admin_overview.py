@@ -1,7 +1,6 @@
 """The overview: what is counted, on both databases, and what its page says."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 from sqlalchemy import insert
 
 from cds_service.context import ProcessContext
-from cds_service.security.permissions import Role
 from cds_service.services.clients import ClientService
 from cds_service.services.feedback import FeedbackService
 from cds_service.services.overview import Answers, Calls, OverviewService, card_kinds
@@ -27,30 +25,12 @@ from tests.support.dashboard import (
     an_outcome,
     fill_overview,
 )
-from tests.support.people import Visitor, closed_context, session_of
+from tests.support.people import administrator
 from tests.support.service import Service, new_context, release, running
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 3, 1, 6, 15, tzinfo=UTC)
 """What the clock of tests says."""
-
-
-@pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
-    yield context
-    context.engine.dispose()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Service]:
-    context = closed_context(tmp_path)
-    with running(context, context.clock) as service:
-        yield service
-
-
-def reader(service: Service) -> Visitor:
-    return Visitor(service, session_of(service.context, Role.ADMINISTRATOR))
 
 
 def add(context: ProcessContext, number: int, *, card: bool = True, **changes: Any) -> None:
@@ -205,8 +185,8 @@ def test_what_the_service_does_is_what_the_overview_counts(
     assert found.version["version"] == "1"
 
 
-def test_an_empty_page_says_so(served: Service) -> None:
-    page = reader(served).get("/admin").text
+def test_an_empty_page_says_so(closed: Service) -> None:
+    page = administrator(closed).get("/admin").text
     assert "No model is live." in page
     assert "nothing is open" in page
     assert "Nobody was assessed in this time." in page
@@ -214,17 +194,17 @@ def test_an_empty_page_says_so(served: Service) -> None:
 
 
 @pytest.mark.parametrize(("asked", "chosen"), [("7", 7), ("90", 90), ("8", 30), ("x", 30)])
-def test_a_period_is_chosen(served: Service, asked: str, chosen: int) -> None:
-    page = reader(served).get(f"/admin?days={asked}").text
+def test_a_period_is_chosen(closed: Service, asked: str, chosen: int) -> None:
+    page = administrator(closed).get(f"/admin?days={asked}").text
     assert f'href="?days={chosen}" aria-current="true"' in page
 
 
-def test_the_page_shows_figures_alerts_and_the_pause(served: Service) -> None:
-    context = served.context
+def test_the_page_shows_figures_alerts_and_the_pause(closed: Service) -> None:
+    context = closed.context
     fill_overview(context, days=3, a_day=20)
     add_alert(context, "k", severity="critical")
     ClientService(context.engine, context.settings, context.clock).pause(None, actor="test")
-    page = reader(served).get("/admin?days=7").text
+    page = administrator(closed).get("/admin?days=7").text
     assert "critical: 1" in page
     assert "All cards of all clients are paused." in page
     for said in ("mercy", "north-clinic", "Severity when a chart opens", "Acute illness"):
@@ -233,12 +213,12 @@ def test_the_page_shows_figures_alerts_and_the_pause(served: Service) -> None:
     assert "terminal" not in page
 
 
-def test_many_clients_are_added_up_and_none_is_run(served: Service) -> None:
-    with served.context.engine.begin() as connection:
+def test_many_clients_are_added_up_and_none_is_run(closed: Service) -> None:
+    with closed.context.engine.begin() as connection:
         for number in range(25):
             row = assessment(number, client=f"{number:02}{EVIL}", prediction_time=NOW)
             connection.execute(insert(ASSESSMENTS), row)
-    page = reader(served).get("/admin").text
+    page = administrator(closed).get("/admin").text
     assert "5 others" in page
     assert "04&lt;script&gt;" in page
     assert "<script>document" not in page

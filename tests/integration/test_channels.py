@@ -4,10 +4,9 @@ Whoever adds a channel adds a row to `SENDERS`.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -34,7 +33,6 @@ from fhir_mapping.hl7v2_diagnoses import Reading
 from tests.support.backend import TOKEN_URL, pem_file
 from tests.support.conditions import condition
 from tests.support.hl7v2 import acknowledged, dg1, message
-from tests.support.service import new_context
 from tests.support.stored import BASE, SEEN, assessed, category, current, rows, set_time
 
 Json = dict[str, Any]
@@ -262,11 +260,10 @@ HL7_SENDERS: dict[str, tuple[str, Callable[[ProcessContext, Json], None]]] = {
 
 
 @pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
+def context(context: ProcessContext) -> ProcessContext:
+    """When every outcome window has passed."""
     set_time(context, SEEN + timedelta(days=40))
-    yield context
-    context.engine.dispose()
+    return context
 
 
 def outcome_history(context: ProcessContext, assessment: str) -> list[Json]:

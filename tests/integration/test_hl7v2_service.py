@@ -26,18 +26,16 @@ from cds_service.storage import session
 from cds_service.storage.tables import AUDIT_EVENTS, CONDITIONS, PATIENT_MERGES
 from fhir_mapping.hl7v2_diagnoses import Reading
 from tests.support.hl7v2 import acknowledged, dg1, framed, merge, message, prb
-from tests.support.service import new_context
 from tests.support.stored import BASE, SEEN, assessed, category, current, rows, set_time
 
 CLIENT = Client("ehr", ClientSettings(fhir_servers=(BASE,)))
 
 
 @pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
+def context(context: ProcessContext) -> ProcessContext:
+    """When every outcome window has passed."""
     set_time(context, SEEN + timedelta(days=40))
-    yield context
-    context.engine.dispose()
+    return context
 
 
 def service(context: ProcessContext, client: Client = CLIENT, **reading: Any) -> HL7Service:

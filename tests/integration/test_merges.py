@@ -1,9 +1,7 @@
 """Patients that turn out to be one, on both databases."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -15,16 +13,14 @@ from cds_service.storage import session
 from cds_service.storage.condition_store import OutcomeStore
 from cds_service.storage.tables import ASSESSMENTS, AUDIT_EVENTS, CONDITIONS, PATIENT_MERGES
 from tests.support.conditions import condition
-from tests.support.service import new_context
 from tests.support.stored import BASE, SEEN, assessed, category, receive, rows, set_time, use_keys
 
 
 @pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
+def context(context: ProcessContext) -> ProcessContext:
+    """When every outcome window has passed."""
     set_time(context, SEEN + timedelta(days=40))
-    yield context
-    context.engine.dispose()
+    return context
 
 
 def merge(context: ProcessContext, old: str, new: str, base: str = BASE) -> bool:

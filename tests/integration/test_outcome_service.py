@@ -2,10 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +22,6 @@ from cds_service.storage.client_store import ClientStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
 from cds_service.storage.tables import AUDIT_EVENTS, CONDITIONS, OUTCOMES
 from tests.support.conditions import condition
-from tests.support.service import new_context
 from tests.support.stored import (
     BASE,
     SEEN,
@@ -42,11 +39,10 @@ ORPHANET = "https://www.orpha.net"
 
 
 @pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
+def context(context: ProcessContext) -> ProcessContext:
+    """When every outcome window has passed."""
     set_time(context, SEEN + timedelta(days=40))
-    yield context
-    context.engine.dispose()
+    return context
 
 
 def test_the_same_condition_again_changes_nothing(context: ProcessContext) -> None:

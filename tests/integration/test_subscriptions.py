@@ -1,7 +1,7 @@
 """What Subscriptions send: pings, resources and R5-backport notifications, on both databases."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,10 @@ TOPIC = "http://hl7.org/SubscriptionTopic/diagnosis"
 
 
 @pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
+def context(context: ProcessContext) -> ProcessContext:
+    """When every outcome window has passed."""
     set_time(context, SEEN + timedelta(days=40))
-    yield context
-    context.engine.dispose()
+    return context
 
 
 def r4_status(kind: str, total: int, events: Sequence[tuple[int, str | None]]) -> Json:

@@ -1,8 +1,6 @@
 """Who is decided anew by a refresh: those for whom something has changed, and nobody else."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -13,16 +11,14 @@ from cds_service.storage import session
 from cds_service.storage.condition_store import OutcomeStore
 from cds_service.storage.tables import CONDITIONS, OUTCOMES, REVIEW_ANSWERS
 from tests.support.conditions import condition
-from tests.support.service import new_context
 from tests.support.stored import SEEN, assessed, category, receive, rows, set_time
 
 
 @pytest.fixture
-def context(tmp_path: Path, database_url: str) -> Iterator[ProcessContext]:
-    context = new_context(tmp_path, database_url)
+def context(context: ProcessContext) -> ProcessContext:
+    """When every outcome window has passed."""
     set_time(context, SEEN + timedelta(days=40))
-    yield context
-    context.engine.dispose()
+    return context
 
 
 def undecided(context: ProcessContext, label_version: str | None = None) -> int:

@@ -128,3 +128,8 @@ class Visitor:
         if tokens:
             self.token = tokens[-1]
         return response
+
+
+def administrator(service: Service) -> Visitor:
+    """Ana, who is signed in and may do everything that administrators may."""
+    return Visitor(service, session_of(service.context, Role.ADMINISTRATOR))
