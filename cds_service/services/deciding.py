@@ -78,17 +78,22 @@ def renew_outcomes(
     )
 
 
-def _outcome(
-    row: Mapping[str, Any], conditions: list[StoredCondition], answer: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    assessment = AssessmentRef(
+def reference_of(row: Mapping[str, Any]) -> AssessmentRef:
+    """What outcome rules need of a stored assessment; without a situation it is a scored one."""
+    return AssessmentRef(
         id=row["id"],
         patient_key=row["patient_key"],
         prediction_time=row["prediction_time"],
         encounter_key=row["encounter_key"],
         encounter_class=row["encounter_class"],
-        enough_data=row["situation"] == "scored",
+        enough_data=row.get("situation", "scored") == "scored",
     )
+
+
+def _outcome(
+    row: Mapping[str, Any], conditions: list[StoredCondition], answer: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    assessment = reference_of(row)
     decision = decide_outcome(assessment, conditions)
     decided = _decided(decision)
     if answer is not None:

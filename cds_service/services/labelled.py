@@ -10,13 +10,14 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from cds_service.security.clients import DEVELOPMENT_CLIENT
+from cds_service.services.deciding import reference_of
 from cds_service.services.rare_standing import RareEvidence
 from cds_service.storage.assessment_store import AssessmentStore
 from cds_service.storage.client_store import ClientStore
 from cds_service.storage.condition_store import ConditionStore, OutcomeStore
 from cds_service.storage.feedback_store import FeedbackStore, Reaction
 from fhir_mapping.label_versions import LABEL_RULE_VERSION
-from fhir_mapping.outcomes import AssessmentRef, index_assessments, outcome_window_end
+from fhir_mapping.outcomes import index_assessments, outcome_window_end
 from model.features import FEATURE, ROW_NAMES
 from model.scorer import MINUTES_BEFORE
 
@@ -61,11 +62,11 @@ def labelled(
     outcomes = OutcomeStore(connection).decided(label_version, since=since, until=until)
     store = AssessmentStore(connection)
     rows = list(store.scored(since, until))
-    references = [_reference(row) for row in rows]
+    references = [reference_of(row) for row in rows]
     everyone = references
     if since is not None or until is not None:
         # All of these patients: an encounter may have begun before.
-        everyone = [_reference(row) for row in store.references(since=since, until=until)]
+        everyone = [reference_of(row) for row in store.references(since=since, until=until)]
     index = {reference.id for reference in index_assessments(everyone)}
     opened = [
         reference.prediction_time
@@ -142,17 +143,6 @@ def _fate(
     if for_training and is_unconfirmed:
         return "rare_unconfirmed"
     return "with_outcome"
-
-
-def _reference(row: Mapping[str, Any]) -> AssessmentRef:
-    return AssessmentRef(
-        id=row["id"],
-        patient_key=row["patient_key"],
-        prediction_time=row["prediction_time"],
-        encounter_key=row["encounter_key"],
-        encounter_class=row["encounter_class"],
-        enough_data=row.get("situation", "scored") == "scored",
-    )
 
 
 def _row(

@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from cds_service.context import ProcessContext
+from cds_service.services.deciding import reference_of
 from cds_service.services.models import ModelService
 from cds_service.services.rare_standing import RareEvidence
 from cds_service.storage.assessment_store import AssessmentStore
@@ -23,7 +24,7 @@ from cds_service.storage.review_store import (
     ReviewStore,
 )
 from cds_service.storage.session import reading
-from fhir_mapping.outcomes import AssessmentRef, index_assessments, outcome_window_end
+from fhir_mapping.outcomes import index_assessments, outcome_window_end
 from model.assessment import ModelFacts
 from model.errors import ModelError
 from model.evaluation.active_learning import (
@@ -139,7 +140,7 @@ class ReviewQueueService:
         index = {
             reference.id: reference
             for reference in index_assessments(
-                _reference(row) for row in AssessmentStore(connection).references(since=since)
+                reference_of(row) for row in AssessmentStore(connection).references(since=since)
             )
             if reference.prediction_time >= since and outcome_window_end(reference) <= now
         }
@@ -286,14 +287,3 @@ def _item(assessment: str, reasons: list[str], weight: float, at: datetime) -> d
         "state": OPEN,
         "closed_at": None,
     }
-
-
-def _reference(row: Mapping[str, Any]) -> AssessmentRef:
-    return AssessmentRef(
-        id=row["id"],
-        patient_key=row["patient_key"],
-        prediction_time=row["prediction_time"],
-        encounter_key=row["encounter_key"],
-        encounter_class=row["encounter_class"],
-        enough_data=row["situation"] == "scored",
-    )
