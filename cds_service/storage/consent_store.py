@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, select
 
+from cds_service.storage.rows import insert_once
 from cds_service.storage.tables import POLICY_CONSENTS
 
 
@@ -25,11 +25,5 @@ class ConsentStore:
         """Keep that somebody agreed; `False` if that is kept already."""
         if self.given_at(actor, version) is not None:
             return False
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(
-                    insert(POLICY_CONSENTS), {"actor": actor, "version": version, "at": at}
-                )
-        except IntegrityError:  # Sent twice at once.
-            return False
-        return True
+        consent = {"actor": actor, "version": version, "at": at}
+        return insert_once(self._connection, POLICY_CONSENTS, consent)

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, delete
 
+from cds_service.storage.rows import insert_once
 from cds_service.storage.tables import USED_LINKS
 
 
@@ -18,9 +18,4 @@ class ExplanationLinkStore:
         """Use a link up (`link`: its hash); `False` if it was before. What is too old to be used
         anyway is forgotten."""
         self._connection.execute(delete(USED_LINKS).where(USED_LINKS.c.ends_at < at))
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(USED_LINKS), {"link": link, "ends_at": ends_at})
-        except IntegrityError:
-            return False
-        return True
+        return insert_once(self._connection, USED_LINKS, {"link": link, "ends_at": ends_at})
