@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cds_service.services.quality import Quality, Role, answered_figures, answering, figure
-from cds_service.web.admin_sections import Section, Table, level_of, named
+from cds_service.web.admin_sections import Section, Table, named
 from cds_service.web.charts import Chart, Group, Series, Unit, columns, lines, reliability
-from cds_service.web.words import Words
+from cds_service.web.words import Words, level_of
 
 Chunk = Mapping[str, Any]
 Record = Mapping[str, Any] | None
@@ -70,9 +70,7 @@ def _verified(quality: Quality, newest: Chunk, words: Words) -> Section:
     for one in newest["result"]["verification"]:
         if one["by"] == "all":
             continue
-        level = words.category(one["level"]) if one["by"] == "category" else one["level"]
-        name = named(words, "level.card", level) if one["by"] == "card" else level
-        row = [name, words.count(one["rows"]), words.percent(one["share"])]
+        row = [_level(one, words), words.count(one["rows"]), words.percent(one["share"])]
         by.setdefault(one["by"], []).append(row)
     tables = [
         Table(
@@ -102,7 +100,7 @@ def _cautions(newest: Chunk, words: Words) -> list[str]:
 def _level(one: Mapping[str, Any], words: Words) -> str:
     if one["by"] == "category":
         return words.category(one["level"])
-    return named(words, "level.card", one["level"]) if one["by"] == "card" else str(one["level"])
+    return level_of(str(one["by"]), str(one["level"]), words)
 
 
 def _over_time(quality: Quality, category: str, words: Words) -> Section:
@@ -234,7 +232,7 @@ def _groups(newest: Chunk, category: str, words: Words) -> Section | None:
         words.say("groups.table", category=words.category(focus), share=_share(newest, words)),
         [words.say("group"), *head],
         [
-            row(f"{_cohort(one['cohort'], words)}: {_cohort_level(one, words)}", one)
+            row(words.say(f"cohort.{one['cohort']}") + f": {_cohort_level(one, words)}", one)
             for one in figures["cohorts"]
         ],
     )
@@ -245,10 +243,6 @@ def _groups(newest: Chunk, category: str, words: Words) -> Section | None:
     )
     lead = [words.say("groups.lead", span=_span(newest)), words.say("apart.lead")]
     return Section("groups", words.say("groups.title"), lead, tables=[cohorts, apart])
-
-
-def _cohort(name: str, words: Words) -> str:
-    return words.say(f"cohort.{name}")
 
 
 def _cohort_level(one: Mapping[str, Any], words: Words) -> str:

@@ -33,17 +33,6 @@ class Section:
     """Tables for who wants all of it."""
 
 
-def level_of(cohort: str, level: str, words: Words) -> str:
-    """A group of patients in words: a sex, ages as "18–39" and "80+", a rare disease or none."""
-    if cohort == "sex":
-        name = "unknown" if level == "not known" else level
-        text = words.wording.say(f"sex.{name}")
-        return text[:1].upper() + text[1:]
-    if words.has(f"level.{cohort}.{level}"):
-        return words.say(f"level.{cohort}.{level}")
-    return level.replace(" to ", "–").replace(" and over", "+")
-
-
 def named(words: Words, prefix: str, name: str) -> str:
     """The words of a name, or the name itself where there are none."""
     key = f"{prefix}.{name}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from cds_service.web.attribute_text import figure
 from cds_service.web.model_card_parts import Facts, Section, Table
-from cds_service.web.words import Words
+from cds_service.web.words import Words, level_of
 from model.model_card import GROUP_FIGURES
 
 _OVERALL = (
@@ -143,7 +143,7 @@ def _by_group(groups: Facts, words: Words) -> Table:
     say = words.say
     rows = [
         [
-            _level(one["cohort"], one["level"], words),
+            level_of(one["cohort"], one["level"], words),
             words.count(one["rows"]),
             *(words.interval(one[name]) for name in GROUP_FIGURES),
         ]
@@ -152,12 +152,3 @@ def _by_group(groups: Facts, words: Words) -> Table:
     head = [say("group"), say("rests_on"), *(say(f"metric.{name}") for name in GROUP_FIGURES)]
     caption = say("groups.caption", category=words.category(groups["category"]))
     return Table(caption, head, rows)
-
-
-def _level(cohort: str, level: str, words: Words) -> str:
-    """A group in words: a sex, or ages as "18–39" and "80+"."""
-    if cohort == "sex":
-        name = "unknown" if level == "not known" else level
-        text = words.wording.say(f"sex.{name}")
-        return text[:1].upper() + text[1:]
-    return level.replace(" to ", "–").replace(" and over", "+")

@@ -37,6 +37,17 @@ def written(at: datetime, zone: tzinfo) -> str:
     return at.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
+def level_of(cohort: str, level: str, words: "Words") -> str:
+    """A group of patients in words: a sex, ages as "18–39" and "80+", a rare disease or none."""
+    if cohort == "sex":
+        name = "unknown" if level == "not known" else level
+        text = words.wording.say(f"sex.{name}")
+        return text[:1].upper() + text[1:]
+    if words.has(f"level.{cohort}.{level}"):
+        return words.say(f"level.{cohort}.{level}")
+    return level.replace(" to ", "–").replace(" and over", "+")
+
+
 def beside(table: Table, english: Mapping[str, str], spanish: Mapping[str, str]) -> Table:
     """The words of a page, and those of `table` where it has none."""
     return {"en": {**table["en"], **english}, "es": {**table["es"], **spanish}}
