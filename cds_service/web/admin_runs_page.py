@@ -131,8 +131,8 @@ def _job(entry: Entry, at: datetime, words: Words) -> Job:
         due = words.say("job.needs", name=entry.note.removeprefix("needs "))
     if entry.due_at is not None:
         due = at_text(entry.due_at)
-    if is_asked_for(entry):
-        due = words.say("start.asked", by=row["asked_by"])
+        if is_asked_for(entry):
+            due = words.say("start.asked", by=row["asked_by"])
     return Job(
         key=entry.name,
         name=kind_of(entry.name, words),

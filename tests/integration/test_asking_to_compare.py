@@ -277,6 +277,8 @@ def test_where_comparisons_are_off_the_page_says_so(
         assert visitor.post(PAIR).status_code == 303
         page = visitor.get(PAIR).text
         assert "cds-service schedule --run compare" in page
+        row = visitor.get("/admin/runs").text.partition('<tr id="job-compare">')[2]
+        assert "switched off" in row.partition("</tr>")[0]
         assert only(context, "compare").once() == []
         assert Schedule(context).run("compare", actor="cli:ana").end is End.DONE
         page = visitor.get(PAIR).text
