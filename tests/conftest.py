@@ -110,3 +110,14 @@ def service(tmp_path: Path, small_model: tuple[Path, str]) -> Iterator[Service]:
     release(context, "1", *small_model)
     with running(context, context.clock) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def here(
+    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
+) -> Iterator[Service]:
+    """The service on SQLite, with version "1" live, one for all tests of a module."""
+    context = new_context(tmp_path_factory.mktemp("here"))
+    release(context, "1", *small_model)
+    with running(context, context.clock) as started:
+        yield started

@@ -31,17 +31,6 @@ MOVED = "What moved the prediction of"
 
 
 @pytest.fixture(scope="module")
-def here(
-    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
-) -> Iterator[Service]:
-    """In development mode."""
-    context = new_context(tmp_path_factory.mktemp("explained"))
-    release(context, "1", *small_model)
-    with running(context, context.clock) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def closed(
     tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
 ) -> Iterator[Service]:

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,26 +15,16 @@ from cds_service.services.sandbox import SandboxService
 from cds_service.services.sandbox_patients import BY_KEY, PATIENTS
 from cds_service.storage.tables import ASSESSMENTS, CONDITIONS, FEEDBACK
 from tests.support.people import Visitor, closed_context, session_of
-from tests.support.service import Service, new_context, release, running
+from tests.support.service import Service, new_context, running
 
 Fields = dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def served(
-    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
-) -> Iterator[Service]:
-    context = new_context(tmp_path_factory.mktemp("sandbox"))
-    release(context, "1", *small_model)
-    with running(context, context.clock) as service:
-        yield service
-
-
 @pytest.fixture
-def visitor(served: Service) -> Visitor:
+def visitor(here: Service) -> Visitor:
     # A diagnosis is made after the chart was opened.
-    served.clock.time += timedelta(minutes=1)
-    return Visitor(served)
+    here.clock.time += timedelta(minutes=1)
+    return Visitor(here)
 
 
 def fields_on(page: str) -> Fields:
@@ -81,16 +70,16 @@ def wire(page: str, part: str) -> Any:
     return json.loads(wire_text(page, part))
 
 
-def test_the_start_is_the_sandbox(served: Service) -> None:
-    start = Visitor(served).get("/")
+def test_the_start_is_the_sandbox(here: Service) -> None:
+    start = Visitor(here).get("/")
     assert start.status_code == 303
     assert start.headers["location"] == "/sandbox"
-    page = Visitor(served).get("/sandbox").text
+    page = Visitor(here).get("/sandbox").text
     for patient in PATIENTS:
         assert f'href="/sandbox/patients/{patient.key}"' in page
         assert patient.name in page
     # What is on offer is what discovery says.
-    discovery = served.http.get("/cds-services", headers={"Accept-Language": "en"}).json()
+    discovery = here.http.get("/cds-services", headers={"Accept-Language": "en"}).json()
     assert wire(page, "wire-0-received") == discovery
     for service in discovery["services"]:
         assert service["title"] in page
@@ -132,18 +121,18 @@ def test_a_story_shows_what_it_promises(visitor: Visitor, key: str) -> None:
         assert not has_suggestion
 
 
-def test_it_is_a_real_call(served: Service, visitor: Visitor) -> None:
+def test_it_is_a_real_call(here: Service, visitor: Visitor) -> None:
     page = opened(visitor, "septic", language="es")
     assert "Enfermedad aguda:" in said(page)
     request = wire(page, "wire-0-sent")
-    with served.context.engine.connect() as connection:
+    with here.context.engine.connect() as connection:
         row = connection.execute(
             select(ASSESSMENTS).where(ASSESSMENTS.c.hook_instance == request["hookInstance"])
         ).one()
     assert row.client == "development"
     assert row.situation == "scored"
     # Sent again, byte for byte, it is the same call with the same answer.
-    again = served.http.post(
+    again = here.http.post(
         "/cds-services/disease-severity",
         content=wire_text(page, "wire-0-sent").encode(),
         headers={"Accept-Language": "es"},
@@ -176,7 +165,7 @@ def test_what_is_no_number_is_not_sent(visitor: Visitor) -> None:
     assert "<b>x" not in page.text
 
 
-def test_feedback_is_real(served: Service, visitor: Visitor) -> None:
+def test_feedback_is_real(here: Service, visitor: Visitor) -> None:
     page = opened(visitor, "septic")
     card = wire(page, "wire-0-received")["cards"][0]
     response = visitor.post(f"{visitor.at}/accept", {"card": "0"})  # type: ignore[attr-defined]
@@ -197,7 +186,7 @@ def test_feedback_is_real(served: Service, visitor: Visitor) -> None:
     assert comment not in page
     entry = wire(page, "wire-0-sent")["feedback"][0]
     assert entry["overrideReason"] == {"reason": card["overrideReasons"][1], "userComment": comment}
-    with served.context.engine.connect() as connection:
+    with here.context.engine.connect() as connection:
         rows = connection.execute(
             select(FEEDBACK)
             .where(FEEDBACK.c.card_uuid == card["uuid"])
@@ -237,10 +226,10 @@ OUTCOMES = [
 
 @pytest.mark.parametrize(("key", "code", "sentence"), OUTCOMES)
 def test_a_diagnosis_is_a_real_one_and_the_page_says_what_became_of_it(
-    served: Service, visitor: Visitor, key: str, code: str, sentence: str
+    here: Service, visitor: Visitor, key: str, code: str, sentence: str
 ) -> None:
     opened(visitor, key)
-    served.clock.time += timedelta(seconds=20)
+    here.clock.time += timedelta(seconds=20)
     response = visitor.post(f"{visitor.at}/diagnosis", {"code": code})  # type: ignore[attr-defined]
     assert response.headers["location"].endswith("#outcome")
     page = seen(visitor)
@@ -249,17 +238,17 @@ def test_a_diagnosis_is_a_real_one_and_the_page_says_what_became_of_it(
     assert wire(page, "wire-0-received") == {"cards": []}
     request = wire(page, "wire-0-sent")
     assert request["hook"] == "problem-list-item-create"
-    with served.context.engine.connect() as connection:
+    with here.context.engine.connect() as connection:
         codings = connection.execute(
             select(CONDITIONS.c.facts).where(CONDITIONS.c.channel == "problem-list-item-create")
         ).scalars()
         assert any(code in str(facts["codings"]) for facts in codings)
 
 
-def test_a_prompted_diagnosis_is_told_apart(served: Service, visitor: Visitor) -> None:
+def test_a_prompted_diagnosis_is_told_apart(here: Service, visitor: Visitor) -> None:
     opened(visitor, "septic")
     visitor.post(f"{visitor.at}/accept", {"card": "0"})  # type: ignore[attr-defined]
-    served.clock.time += timedelta(seconds=20)
+    here.clock.time += timedelta(seconds=20)
     visitor.post(f"{visitor.at}/diagnosis", {"code": "A41.9"})  # type: ignore[attr-defined]
     assert "it is counted apart" in seen(visitor)
 

@@ -26,21 +26,10 @@ from cds_service.storage.tables import (
 )
 from cds_service.web import triage_policy
 from tests.support.people import Visitor, closed_context, session_of
-from tests.support.service import Service, new_context, release, running
+from tests.support.service import Service, release, running
 from tests.support.triage_pages import ILL, Clinician, clinician, hidden
 
 RED = {"systolic_bp": "84", "diastolic_bp": "50"}
-
-
-@pytest.fixture(scope="module")
-def here(
-    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
-) -> Iterator[Service]:
-    """In development mode."""
-    context = new_context(tmp_path_factory.mktemp("triage"))
-    release(context, "1", *small_model)
-    with running(context, context.clock) as service:
-        yield service
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """The explanation page in a browser: at a desk and on a phone, in both languages, on paper."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +8,7 @@ from playwright.sync_api import Browser
 
 from cds_service.security.permissions import Role
 from tests.support.browsing import PHONE, WIDTHS, Axe, assert_sound, walking
-from tests.support.service import Service, new_context, release, running
+from tests.support.service import Service
 
 HEADINGS = {
     "en": ("Estimates", "What cannot be excluded", "What was used", "Readings over time"),
@@ -18,16 +16,6 @@ HEADINGS = {
 }
 SHIFT = ((36.9, 82, 16, 97, 128, 78), (37.8, 104, 19, 96, 112, 70), (38.7, 126, 22, 94, 104, 62))
 """Of one patient, four hours apart: temperature, heart rate, respiratory rate, SpO2, pressures."""
-
-
-@pytest.fixture(scope="module")
-def served(
-    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
-) -> Iterator[Service]:
-    context = new_context(tmp_path_factory.mktemp("pages"))
-    release(context, "1", *small_model)
-    with running(context, context.clock) as service:
-        yield service
 
 
 def assessed(service: Service, *values: float) -> str:
@@ -44,20 +32,20 @@ def assessed(service: Service, *values: float) -> str:
 
 
 @pytest.fixture(scope="module")
-def identifier(served: Service) -> str:
+def identifier(here: Service) -> str:
     found = ""
     for values in SHIFT:
-        served.clock.time += timedelta(hours=4)
-        found = assessed(served, *values)
+        here.clock.time += timedelta(hours=4)
+        found = assessed(here, *values)
     return found
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_it_is_sound(
-    browser: Browser, served: Service, identifier: str, axe: Axe, language: str, width: int
+    browser: Browser, here: Service, identifier: str, axe: Axe, language: str, width: int
 ) -> None:
-    with walking(browser, served, width=width, language=language) as walk:
+    with walking(browser, here, width=width, language=language) as walk:
         page = walk.open(f"/assessments/{identifier}?lang={language}")
         assert_sound(walk, language, axe)
         for heading in HEADINGS[language]:
@@ -74,9 +62,9 @@ def test_it_is_sound(
 
 
 def test_every_bar_says_its_direction_in_words(
-    browser: Browser, served: Service, identifier: str
+    browser: Browser, here: Service, identifier: str
 ) -> None:
-    with walking(browser, served) as walk:
+    with walking(browser, here) as walk:
         page = walk.open(f"/assessments/{identifier}?lang=en")
         rows = page.locator("table", has=page.locator("rect.for, rect.against")).first
         for row in rows.locator("tbody tr").all():
@@ -89,9 +77,9 @@ def test_every_bar_says_its_direction_in_words(
 
 
 def test_each_step_begins_where_the_one_before_ended(
-    browser: Browser, served: Service, identifier: str
+    browser: Browser, here: Service, identifier: str
 ) -> None:
-    with walking(browser, served) as walk:
+    with walking(browser, here) as walk:
         page = walk.open(f"/assessments/{identifier}?lang=en")
         table = page.locator("[aria-labelledby=build] table")
         place = 0.0
@@ -111,17 +99,17 @@ def test_each_step_begins_where_the_one_before_ended(
 
 
 def test_whoever_may_not_see_changes_does_not(
-    browser: Browser, served: Service, identifier: str
+    browser: Browser, here: Service, identifier: str
 ) -> None:
     for roles, there in (((Role.CLINICIAN,), 0), ((Role.REVIEWER,), 1)):
-        with walking(browser, served, roles=roles, width=PHONE) as walk:
+        with walking(browser, here, roles=roles, width=PHONE) as walk:
             page = walk.open(f"/assessments/{identifier}?lang=en")
             assert page.locator("#change").count() == there
             assert_sound(walk, "en")
 
 
-def test_on_paper_it_is_whole(browser: Browser, served: Service, identifier: str) -> None:
-    with walking(browser, served) as walk:
+def test_on_paper_it_is_whole(browser: Browser, here: Service, identifier: str) -> None:
+    with walking(browser, here) as walk:
         page = walk.open(f"/assessments/{identifier}?lang=en")
         page.emulate_media(media="print")
         assert not page.locator(".top").is_visible()
@@ -130,10 +118,10 @@ def test_on_paper_it_is_whole(browser: Browser, served: Service, identifier: str
         assert page.pdf(format="A4").startswith(b"%PDF-")
 
 
-def test_it_is_whole_without_script(browser: Browser, served: Service, identifier: str) -> None:
+def test_it_is_whole_without_script(browser: Browser, here: Service, identifier: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{str(served.http.base_url).rstrip('/')}/assessments/{identifier}?lang=en")
+    page.goto(f"{str(here.http.base_url).rstrip('/')}/assessments/{identifier}?lang=en")
     assert page.locator("#build").is_visible()
     assert page.locator("script").count() == 0
     context.close()

@@ -2,25 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.service import Service, new_context, release, running
+from tests.support.service import Service
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1100, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def served(
-    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
-) -> Iterator[Service]:
-    context = new_context(tmp_path_factory.mktemp("pages"))
-    release(context, "1", *small_model)
-    with running(context, context.clock) as service:
-        yield service
 
 
 class Walk:
@@ -41,9 +30,9 @@ class Walk:
 
 
 @pytest.fixture
-def walk(browser: Browser, served: Service) -> Iterator[Walk]:
+def walk(browser: Browser, here: Service) -> Iterator[Walk]:
     page = browser.new_page(viewport=DESK)
-    yield Walk(page, served)
+    yield Walk(page, here)
     page.close()
 
 

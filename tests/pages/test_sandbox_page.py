@@ -1,8 +1,6 @@
 """The sandbox in a real browser: from the list to what became of a diagnosis."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from cds_service.services import sandbox
 from cds_service.services.sandbox_wire import Exchange, laid_out
 from tests.support.browsing import DESK, PHONE, WIDTHS, Axe, assert_sound, walking
-from tests.support.service import Service, new_context, release, running
+from tests.support.service import Service
 
 OPEN = {"en": "Open the chart", "es": "Abrir la historia"}
 AGAIN = {"en": "Open the chart again", "es": "Abrir la historia otra vez"}
@@ -26,22 +24,12 @@ BECAME = {
 }
 
 
-@pytest.fixture(scope="module")
-def served(
-    tmp_path_factory: pytest.TempPathFactory, small_model: tuple[Path, str]
-) -> Iterator[Service]:
-    context = new_context(tmp_path_factory.mktemp("sandbox"))
-    release(context, "1", *small_model)
-    with running(context, context.clock) as service:
-        yield service
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_a_visitor_plays_the_health_record(
-    browser: Browser, served: Service, axe: Axe, width: int, language: str
+    browser: Browser, here: Service, axe: Axe, width: int, language: str
 ) -> None:
-    with walking(browser, served, width=width, language=language) as walk:
+    with walking(browser, here, width=width, language=language) as walk:
         page = walk.open("/")
         assert page.url == f"{walk.base}/sandbox"
         assert_sound(walk, language, axe)
@@ -65,7 +53,7 @@ def test_a_visitor_plays_the_health_record(
 
         page.get_by_role("button", name=ACCEPT[language]).click()
         expect(page.locator("#told")).to_be_in_viewport()
-        served.clock.time += timedelta(seconds=20)
+        here.clock.time += timedelta(seconds=20)
         page.locator("#code").select_option("A41.9")
         page.get_by_role("button", name=SEND[language]).click()
         expect(page.get_by_text(BECAME[language])).to_be_in_viewport()
@@ -92,8 +80,8 @@ def tab_to(page: Page, wanted: str, most: int = 60) -> None:
     raise AssertionError(f"{wanted} is not reached by the keyboard")
 
 
-def test_the_keyboard_does_it_all(browser: Browser, served: Service) -> None:
-    with walking(browser, served) as walk:
+def test_the_keyboard_does_it_all(browser: Browser, here: Service) -> None:
+    with walking(browser, here) as walk:
         page = walk.open("/sandbox")
         tab_to(page, ".patients a[href$=septic]")
         page.keyboard.press("Enter")
@@ -115,10 +103,10 @@ def test_the_keyboard_does_it_all(browser: Browser, served: Service) -> None:
         assert "Overridden." in page.locator("#told").inner_text()
 
 
-def test_it_works_without_script(browser: Browser, served: Service) -> None:
+def test_it_works_without_script(browser: Browser, here: Service) -> None:
     context = browser.new_context(java_script_enabled=False, locale="en-GB")
     page = context.new_page()
-    page.goto(f"{str(served.http.base_url).rstrip('/')}/")
+    page.goto(f"{str(here.http.base_url).rstrip('/')}/")
     page.get_by_role("link", name="Leo Martín").click()
     page.get_by_role("button", name=OPEN["en"]).click()
     assert "No category" in page.get_by_role("article").inner_text()
@@ -134,8 +122,8 @@ def test_it_works_without_script(browser: Browser, served: Service) -> None:
     context.close()
 
 
-def test_json_is_copied(browser: Browser, served: Service) -> None:
-    with walking(browser, served) as walk:
+def test_json_is_copied(browser: Browser, here: Service) -> None:
+    with walking(browser, here) as walk:
         walk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = walk.open("/sandbox")
         page.locator(".offer summary").click()
@@ -148,9 +136,9 @@ def test_json_is_copied(browser: Browser, served: Service) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_wrong_number_is_told_where_it_is(
-    browser: Browser, served: Service, axe: Axe, width: int
+    browser: Browser, here: Service, axe: Axe, width: int
 ) -> None:
-    with walking(browser, served, width=width) as walk:
+    with walking(browser, here, width=width) as walk:
         page = walk.open("/sandbox/patients/mild")
         page.get_by_label("Heart rate", exact=True).fill("<script>x")
         page.get_by_role("button", name=OPEN["en"]).click()
@@ -165,7 +153,7 @@ def test_a_wrong_number_is_told_where_it_is(
 
 
 def test_nothing_that_came_over_the_wire_runs(
-    browser: Browser, served: Service, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, here: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A card is data: another service could answer anything."""
     nasty = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -186,7 +174,7 @@ def test_nothing_that_came_over_the_wire_runs(
         return Exchange(name, "POST", base + path, (("A", nasty),), nasty, 200, text, 1.0)
 
     monkeypatch.setattr(sandbox, "call", answered)
-    with walking(browser, served) as walk:
+    with walking(browser, here) as walk:
         page = walk.open("/sandbox")
         assert page.title() == "Sandbox · cds-service"
         page.get_by_role("link", name="Jonas Weber").click()
@@ -198,8 +186,8 @@ def test_nothing_that_came_over_the_wire_runs(
         assert walk.complaints == []
 
 
-def test_on_paper_the_card_is_left(browser: Browser, served: Service) -> None:
-    with walking(browser, served, width=PHONE) as walk:
+def test_on_paper_the_card_is_left(browser: Browser, here: Service) -> None:
+    with walking(browser, here, width=PHONE) as walk:
         page = walk.open("/sandbox/patients/septic")
         page.get_by_role("button", name=OPEN["en"]).click()
         page.set_viewport_size({"width": DESK, "height": 900})
