@@ -274,6 +274,7 @@ def speaking(table: Table) -> Callable[[Request], Awaitable[Words]]:
     """A dependency: the words of a page in the reader's language."""
 
     async def words(request: Request) -> Words:
-        return Words(language_of(request), table)
+        context: ProcessContext = request.app.state.context
+        return Words(language_of(request), table, zone=context.zone)
 
     return words

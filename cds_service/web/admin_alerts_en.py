@@ -5,7 +5,7 @@ ENGLISH: dict[str, str] = {
     "one": "Alert",
     "lead": "What somebody who runs this service should look at. An alert blocks nothing by "
     "itself.",
-    "english": "What alerts say is in English. Times are UTC.",
+    "english": "What alerts say is in English.",
     "states": "State",
     "tab.open": "Open ({n})",
     "tab.acknowledged": "Somebody is at it ({n})",

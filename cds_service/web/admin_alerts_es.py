@@ -5,7 +5,7 @@ SPANISH: dict[str, str] = {
     "one": "Alerta",
     "lead": "Lo que debería mirar quien lleva este servicio. Una alerta no bloquea nada por sí "
     "misma.",
-    "english": "El texto de las alertas está en inglés. Las horas son UTC.",
+    "english": "El texto de las alertas está en inglés.",
     "states": "Estado",
     "tab.open": "Abiertas ({n})",
     "tab.acknowledged": "Alguien se ocupa ({n})",

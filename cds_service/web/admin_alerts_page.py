@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.web.admin_page import at_text
 from cds_service.web.figures import figures
 from cds_service.web.words import Words
 
@@ -74,11 +73,11 @@ def _line(alert: Mapping[str, Any], words: Words) -> dict[str, Any]:
         "severity": severity,
         "severity_name": words.say(f"severity.{severity}"),
         "sign": SIGNS[severity],
-        "at": at_text(alert["at"]),
+        "at": words.time(alert["at"]),
         "message": alert["message"],
         "seen": None
         if seen == 1
-        else words.say("seen", n=words.count(seen), at=at_text(alert["last_seen_at"])),
+        else words.say("seen", n=words.count(seen), at=words.time(alert["last_seen_at"])),
         "stands": _stands(alert, words),
         "note": alert["note"],
     }
@@ -96,8 +95,8 @@ def _stands(alert: Mapping[str, Any], words: Words) -> str:
         return words.say("stands.open")
     by = alert[f"{state}_by"]
     if by == "service":
-        return words.say("stands.passed", at=at_text(alert["resolved_at"]))
-    return words.say(f"stands.{state}", by=by, at=at_text(alert[f"{state}_at"]))
+        return words.say("stands.passed", at=words.time(alert["resolved_at"]))
+    return words.say(f"stands.{state}", by=by, at=words.time(alert[f"{state}_at"]))
 
 
 def _delivery(row: Mapping[str, Any], words: Words) -> tuple[str, str, str, str]:
@@ -109,5 +108,5 @@ def _delivery(row: Mapping[str, Any], words: Words) -> tuple[str, str, str, str]
     else:
         went = words.say(key) if words.has(key) else str(result)
     if row["done_at"] is None and row["attempts"]:
-        went = words.say("result.again", why=went, at=at_text(row["next_attempt_at"]))
-    return words.say(event), words.say(channel), at_text(row["created_at"]), went
+        went = words.say("result.again", why=went, at=words.time(row["next_attempt_at"]))
+    return words.say(event), words.say(channel), words.time(row["created_at"]), went

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from cds_service.storage.audit_store import AuditSearch
@@ -28,16 +28,18 @@ class EventView:
     detail: Sequence[tuple[str, str]]
 
 
-def read_search(asked: Mapping[str, str], now: datetime) -> tuple[AuditSearch | None, str | None]:
+def read_search(
+    asked: Mapping[str, str], now: datetime, zone: tzinfo = UTC
+) -> tuple[AuditSearch | None, str | None]:
     """What is looked for, or the key of what is wrong with it.
 
-    Days are those of UTC, the last one included; without a first day it is `DAYS` before the last
-    one or before now.
+    Days are those of `zone`, the last one included; without a first day it is `DAYS` before the
+    last one or before now.
     """
     days: dict[str, datetime | None] = {}
     for name in ("since", "until"):
         try:
-            days[name] = _day(asked[name])
+            days[name] = _day(asked[name], zone)
         except ValueError:
             return None, f"wrong.{name}"
     since, until = days["since"], days["until"]
@@ -59,10 +61,10 @@ def read_search(asked: Mapping[str, str], now: datetime) -> tuple[AuditSearch | 
     )
 
 
-def event_view(event: Mapping[str, Any]) -> EventView:
-    """One row."""
+def event_view(event: Mapping[str, Any], zone: tzinfo) -> EventView:
+    """One row; its time is that of `zone`, which it names."""
     return EventView(
-        at=event["at"].astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        at=event["at"].astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z"),
         actor=event["actor"],
         action=event["action"],
         object_type=event["object_type"],
@@ -71,10 +73,10 @@ def event_view(event: Mapping[str, Any]) -> EventView:
     )
 
 
-def _day(text: str) -> datetime | None:
+def _day(text: str, zone: tzinfo) -> datetime | None:
     if not text:
         return None
     day = date.fromisoformat(text)
     if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
         raise ValueError("no day of ours")
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=zone)

@@ -2,7 +2,7 @@
 
 ENGLISH: dict[str, str] = {
     "title": "Clients",
-    "lead": "Health records that call this service, and the triage page. Times are UTC. Clients "
+    "lead": "Health records that call this service, and the triage page. Clients "
     "are added and set up with cds-service clients.",
     "list": "All clients",
     "name": "Client",
@@ -46,7 +46,7 @@ ENGLISH: dict[str, str] = {
     "all.is_paused": "All cards of all clients are paused.",
     "events": "What was changed",
     "events.none": "Nothing yet.",
-    "event.at": "Time (UTC)",
+    "event.at": "Time",
     "event.by": "Who",
     "event.what": "What",
     "event.detail": "Detail",

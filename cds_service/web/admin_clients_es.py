@@ -2,8 +2,8 @@
 
 SPANISH: dict[str, str] = {
     "title": "Clientes",
-    "lead": "Historias clínicas que llaman a este servicio, y la página de triaje. Las horas son "
-    "UTC. Los clientes se añaden y configuran con cds-service clients.",
+    "lead": "Historias clínicas que llaman a este servicio, y la página de triaje. "
+    "Los clientes se añaden y configuran con cds-service clients.",
     "list": "Todos los clientes",
     "name": "Cliente",
     "mode": "Modo",
@@ -46,7 +46,7 @@ SPANISH: dict[str, str] = {
     "all.is_paused": "Todas las tarjetas de todos los clientes están en pausa.",
     "events": "Lo que se ha cambiado",
     "events.none": "Todavía nada.",
-    "event.at": "Hora (UTC)",
+    "event.at": "Hora",
     "event.by": "Quién",
     "event.what": "Qué",
     "event.detail": "Detalle",

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from cds_service.security.clients import TRIAGE, Mode
 from cds_service.services.client_desk import ClientStanding
-from cds_service.web.admin_page import at_text
 from cds_service.web.words import Words
 
 LONGEST_REASON = 500
@@ -51,7 +50,7 @@ def client_view(client: ClientStanding, words: Words) -> ClientView:
         sign=SIGNS[mode],
         mode_name=words.say(f"mode.{mode}"),
         back_to=None if before is None else words.say(f"mode.{before}"),
-        last_call=None if client.last_call is None else at_text(client.last_call),
+        last_call=None if client.last_call is None else words.time(client.last_call),
         notes=notes,
         approver=None if settings is None else settings.approver,
         can_change=settings is not None and not is_fixed,

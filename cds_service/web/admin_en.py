@@ -15,7 +15,7 @@ ENGLISH: dict[str, str] = {
         "No process has run the schedule here yet, so nothing that is due will be done. Start one:"
     ),
     "asleep.since": (
-        "No process seems to run the schedule: nothing was begun or ended since {at} UTC, although "
+        "No process seems to run the schedule: nothing was begun or ended since {at}, although "
         "something is due. Start one, or where cron does, wait for its turn:"
     ),
     "pager": "Pages of the list",

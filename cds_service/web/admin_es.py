@@ -16,7 +16,7 @@ SPANISH: dict[str, str] = {
         "uno:"
     ),
     "asleep.since": (
-        "Ningún proceso parece llevar el calendario: nada empezó ni terminó desde las {at} UTC, "
+        "Ningún proceso parece llevar el calendario: nada empezó ni terminó desde las {at}, "
         "aunque hay algo previsto. Inicie uno o, si lo hace cron, espere su turno:"
     ),
     "pager": "Páginas de la lista",

@@ -8,7 +8,7 @@ ENGLISH: dict[str, str] = {
     "tab.history": "Watched history",
     "start": "Export now, under Runs",
     "lead": "Files of assessments, outcomes and reports that were written for analysis: "
-    "pseudonymous, each row once. Times are UTC.",
+    "pseudonymous, each row once.",
     "location": "Written to",
     "location.none": "Nothing is set up ({setting}).",
     "job": "Last run by the schedule",
@@ -41,7 +41,7 @@ ENGLISH: dict[str, str] = {
     "empty": "Nothing was exported yet.",
     "command": "To do it now:",
     "history.lead": "History files that were dropped into the watched location, to learn from "
-    "later. Times are UTC.",
+    "later.",
     "history.location": "Watched",
     "history.empty": "No file was found yet.",
     "why.not_readable": "It cannot be read as history.",

@@ -8,7 +8,7 @@ SPANISH: dict[str, str] = {
     "tab.history": "Historial vigilado",
     "start": "Exportar ahora, en Ejecuciones",
     "lead": "Archivos de evaluaciones, desenlaces e informes escritos para su análisis: con "
-    "seudónimos, cada fila una vez. Las horas son UTC.",
+    "seudónimos, cada fila una vez.",
     "location": "Se escriben en",
     "location.none": "No hay nada configurado ({setting}).",
     "job": "Última ejecución del programa de tareas",
@@ -41,7 +41,7 @@ SPANISH: dict[str, str] = {
     "empty": "Todavía no se ha exportado nada.",
     "command": "Para hacerlo ahora:",
     "history.lead": "Archivos de historial dejados en el lugar vigilado, para aprender de ellos "
-    "más tarde. Las horas son UTC.",
+    "más tarde.",
     "history.location": "Se vigila",
     "history.empty": "Todavía no se ha encontrado ningún archivo.",
     "why.not_readable": "No se puede leer como historial.",

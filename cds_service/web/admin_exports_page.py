@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.web.admin_page import at_text
 from cds_service.web.words import Words
 
 SIGNS = {"written": "✓", "planned": "…", "read": "✓", "known": "=", "set_aside": "▲"}
@@ -48,7 +47,7 @@ def set_view(row: Mapping[str, Any], words: Words) -> SetView:
         days=first if first == last else words.say("days", first=first, last=last),
         files=words.count(row["files"]),
         rows=words.count(row["rows"]),
-        at=at_text(row["at"]),
+        at=words.time(row["at"]),
     )
 
 
@@ -60,7 +59,7 @@ def file_view(row: Mapping[str, Any], words: Words) -> FileView:
     return FileView(
         name=row["name"],
         where=row["target"],
-        at=at_text(row["at"]),
+        at=words.time(row["at"]),
         state=_state(row["state"], words),
         state_key=row["state"],
         said=said,
@@ -80,7 +79,7 @@ def watched_view(row: Mapping[str, Any], words: Words) -> FileView:
     return FileView(
         name=row["name"],
         where="",
-        at=at_text(row["seen_at"]),
+        at=words.time(row["seen_at"]),
         state=_state(row["state"], words),
         state_key=row["state"],
         said=said,
@@ -93,12 +92,12 @@ def job_lines(job: Mapping[str, Any] | None, words: Words) -> list[tuple[str, st
         return []
     lines = []
     if job["finished_at"] is not None:
-        lines.append((words.say("job.finished"), at_text(job["finished_at"])))
+        lines.append((words.say("job.finished"), words.time(job["finished_at"])))
     if job["result"]:
         lines.append((words.say("job.result"), job["result"]))
     if job["failures"]:
         lines.append((words.say("job.failures"), words.count(job["failures"])))
-    lines.append((words.say("job.due"), at_text(job["due_at"])))
+    lines.append((words.say("job.due"), words.time(job["due_at"])))
     return lines
 
 

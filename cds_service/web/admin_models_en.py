@@ -13,7 +13,7 @@ ENGLISH: dict[str, str] = {
     "kind": "Kind",
     "data": "Data",
     "since": "Live since",
-    "since.is": "{at} UTC, by {actor}",
+    "since.is": "{at}, by {actor}",
     "reason": "Reason",
     "watch": "Watch of the promotion",
     "watch.watching": "under way, {n} of 2 looks taken",
@@ -49,8 +49,8 @@ ENGLISH: dict[str, str] = {
     "way.stage": "Stage",
     "way.origin": "Asked for by",
     "way.against": "Held against",
-    "way.at": "Made (UTC)",
-    "way.until": "In shadow until (UTC)",
+    "way.at": "Made",
+    "way.until": "In shadow until",
     "way.why": "Why it stands there",
     "origin.refresh": "the schedule",
     "origin.search": "a search",
@@ -68,7 +68,7 @@ ENGLISH: dict[str, str] = {
     "versions": "Versions",
     "versions.none": "No version is registered yet.",
     "state": "State",
-    "at": "Made (UTC)",
+    "at": "Made",
     "by": "By",
     "note": "Note",
     "do": "What you can do",
@@ -79,7 +79,7 @@ ENGLISH: dict[str, str] = {
     # Releases.
     "releases": "Releases",
     "releases.none": "Nothing was released yet.",
-    "release.at": "When (UTC)",
+    "release.at": "When",
     "release.action": "What",
     "release.by": "By",
     "action.promote": "made live",
@@ -108,10 +108,10 @@ ENGLISH: dict[str, str] = {
         "Both answer the held-out patients neither has learnt from. It takes a minute or more, "
         "beside the answers, and counts as a look at these patients."
     ),
-    "ask.waiting": "Asked for at {at} UTC by {by}; not done yet.",
+    "ask.waiting": "Asked for at {at} by {by}; not done yet.",
     "ask.where": "See it under Runs",
     "ask.reload": "Look again",
-    "ask.failed": "The comparison that {by} asked for at {at} UTC failed:",
+    "ask.failed": "The comparison that {by} asked for at {at} failed:",
     "ask.off": (
         "Comparisons are switched off in the schedule (CDS_SCHEDULE). What is asked for waits "
         "until somebody runs the job:"
@@ -137,7 +137,7 @@ ENGLISH: dict[str, str] = {
     "passed.True": "passed",
     "passed.False": "refused",
     "passed.None": "not judged",
-    "compared.at": "Compared (UTC)",
+    "compared.at": "Compared",
     "compared.against": "Held against version",
     "compared.outcome": "Outcome",
     "compared.rows": "Held-out rows",

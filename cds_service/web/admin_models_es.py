@@ -13,7 +13,7 @@ SPANISH: dict[str, str] = {
     "kind": "Tipo",
     "data": "Datos",
     "since": "Activa desde",
-    "since.is": "{at} UTC, por {actor}",
+    "since.is": "{at}, por {actor}",
     "reason": "Motivo",
     "watch": "Vigilancia de la activación",
     "watch.watching": "en curso, {n} de 2 miradas hechas",
@@ -49,8 +49,8 @@ SPANISH: dict[str, str] = {
     "way.stage": "Etapa",
     "way.origin": "La pidió",
     "way.against": "Frente a",
-    "way.at": "Hecha (UTC)",
-    "way.until": "En la sombra hasta (UTC)",
+    "way.at": "Hecha",
+    "way.until": "En la sombra hasta",
     "way.why": "Por qué está ahí",
     "origin.refresh": "el calendario",
     "origin.search": "una búsqueda",
@@ -68,7 +68,7 @@ SPANISH: dict[str, str] = {
     "versions": "Versiones",
     "versions.none": "Todavía no hay ninguna versión registrada.",
     "state": "Estado",
-    "at": "Hecha (UTC)",
+    "at": "Hecha",
     "by": "Por",
     "note": "Nota",
     "do": "Qué puede hacer",
@@ -79,7 +79,7 @@ SPANISH: dict[str, str] = {
     # Activaciones.
     "releases": "Activaciones",
     "releases.none": "Todavía no se ha activado nada.",
-    "release.at": "Cuándo (UTC)",
+    "release.at": "Cuándo",
     "release.action": "Qué",
     "release.by": "Por",
     "action.promote": "activada",
@@ -108,10 +108,10 @@ SPANISH: dict[str, str] = {
         "Ambas responden a los pacientes reservados de los que ninguna aprendió. Tarda un minuto o "
         "más, junto a las respuestas, y cuenta como una mirada a esos pacientes."
     ),
-    "ask.waiting": "Pedida a las {at} UTC por {by}; aún no está hecha.",
+    "ask.waiting": "Pedida a las {at} por {by}; aún no está hecha.",
     "ask.where": "Verla en Ejecuciones",
     "ask.reload": "Volver a mirar",
-    "ask.failed": "La comparación que pidió {by} a las {at} UTC falló:",
+    "ask.failed": "La comparación que pidió {by} a las {at} falló:",
     "ask.off": (
         "Las comparaciones están desactivadas en el calendario (CDS_SCHEDULE). Lo que se pida "
         "espera a que alguien ejecute la tarea:"
@@ -139,7 +139,7 @@ SPANISH: dict[str, str] = {
     "passed.True": "pasa",
     "passed.False": "rechazada",
     "passed.None": "sin juzgar",
-    "compared.at": "Comparada (UTC)",
+    "compared.at": "Comparada",
     "compared.against": "Frente a la versión",
     "compared.outcome": "Resultado",
     "compared.rows": "Filas reservadas",

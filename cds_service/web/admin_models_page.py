@@ -9,7 +9,6 @@ from cds_service.services.quality import figure
 from cds_service.storage.challenger_store import WAITING
 from cds_service.storage.comparison_request_store import FAILED
 from cds_service.storage.comparison_request_store import WAITING as WAITS
-from cds_service.web.admin_page import at_text
 from cds_service.web.admin_sections import Table, named
 from cds_service.web.words import Words
 
@@ -82,7 +81,7 @@ def asked_for(
     """What is said of it: a failure only until a comparison was made after it."""
     if request is None:
         return AskedFor(None, None, "", is_off)
-    named = {"at": at_text(request["asked_at"]), "by": request["asked_by"]}
+    named = {"at": words.time(request["asked_at"]), "by": request["asked_by"]}
     found = pair.comparison
     is_newer = found is None or request["ended_at"] is None or request["ended_at"] >= found["at"]
     return AskedFor(
@@ -103,7 +102,7 @@ def line_of(version: Version, words: Words) -> Line:
         state=words.say(f"stage.{version.state}"),
         kind=named(words, "kind", row["kind"]),
         data=words.say("data.simulated" if row["simulated"] else "data.history"),
-        at=at_text(row["created_at"]),
+        at=words.time(row["created_at"]),
         by=row["created_by"],
         note=row["note"],
         has_report=version.has_report,
@@ -119,8 +118,8 @@ def way_of(row: Mapping[str, Any], words: Words) -> Way:
         stage=words.say(f"stage.{row['stage']}"),
         origin=named(words, "origin", row["origin"]),
         against=row["champion"],
-        at=at_text(row["created_at"]),
-        until="" if until is None else at_text(until),
+        at=words.time(row["created_at"]),
+        until="" if until is None else words.time(until),
         reason=row["reason"],
         waits=row["stage"] == WAITING,
     )
@@ -135,7 +134,7 @@ def live_of(standing: Standing, words: Words) -> list[tuple[str, str]]:
         (words.say("version"), live["version"]),
         (words.say("kind"), named(words, "kind", live["kind"])),
         (words.say("data"), words.say("data.simulated" if live["simulated"] else "data.history")),
-        (words.say("since"), words.say("since.is", at=at_text(live["at"]), actor=live["actor"])),
+        (words.say("since"), words.say("since.is", at=words.time(live["at"]), actor=live["actor"])),
         (words.say("reason"), live["reason"]),
     ]
     if standing.watch is not None:
@@ -162,7 +161,7 @@ def outcome_of(comparison: Mapping[str, Any], words: Words) -> list[tuple[str, s
     """When it was compared, on what, and what came of it."""
     held_out = comparison.get("held_out", {})
     told = [
-        (words.say("compared.at"), at_text(comparison["at"])),
+        (words.say("compared.at"), words.time(comparison["at"])),
         (words.say("compared.against"), str(comparison.get("champion", ""))),
         (words.say("compared.outcome"), words.say(f"outcome.{_outcome(comparison)}")),
     ]
@@ -202,7 +201,7 @@ def release_rows(standing: Standing, words: Words) -> list[Sequence[str]]:
     """Who made which version live."""
     return [
         [
-            at_text(one["at"]),
+            words.time(one["at"]),
             one["version"],
             named(words, "action", one["action"]),
             one["actor"],

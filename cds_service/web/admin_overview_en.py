@@ -9,8 +9,8 @@ ENGLISH: dict[str, str] = {
     # Figures by themselves.
     "tile.version": "Live version",
     "version.none": "No model is live.",
-    "version.since": "since {at} UTC",
-    "version.since.simulated": "since {at} UTC; learnt from simulated patients",
+    "version.since": "since {at}",
+    "version.since.simulated": "since {at}; learnt from simulated patients",
     "tile.alerts": "Open alerts",
     "alerts.critical": "critical: {n}",
     "alerts.warning": "warnings: {n}",

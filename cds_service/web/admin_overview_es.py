@@ -9,8 +9,8 @@ SPANISH: dict[str, str] = {
     # Figures by themselves.
     "tile.version": "Versión activa",
     "version.none": "No hay ningún modelo activo.",
-    "version.since": "desde el {at} UTC",
-    "version.since.simulated": "desde el {at} UTC; aprendió de pacientes simulados",
+    "version.since": "desde el {at}",
+    "version.since.simulated": "desde el {at}; aprendió de pacientes simulados",
     "tile.alerts": "Alertas abiertas",
     "alerts.critical": "críticas: {n}",
     "alerts.warning": "avisos: {n}",

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from cds_service.services.overview import Overview
-from cds_service.web.admin_page import at_text
 from cds_service.web.words import Words
 
 _MANY_FAILED = 0.001
@@ -35,7 +34,7 @@ def tiles(overview: Overview, words: Words) -> list[Tile]:
             if version is None
             else words.say(
                 "version.since.simulated" if version["simulated"] else "version.since",
-                at=at_text(version["at"]),
+                at=words.time(version["at"]),
             ),
             is_bad=version is None or version["simulated"],
         ),

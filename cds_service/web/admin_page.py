@@ -1,7 +1,6 @@
 """What the pages of the dashboard share: their own navigation and words."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -38,11 +37,6 @@ def admin_page(
     return page(
         template, words, title=title, request=request, code=code, sections=sections, **values
     )
-
-
-def at_text(at: datetime) -> str:
-    """A time to the minute; every page of the dashboard says that times are in UTC."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def to_page(request: Request, path: str, told: str | None = None) -> RedirectResponse:

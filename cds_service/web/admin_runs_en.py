@@ -7,12 +7,12 @@ ENGLISH: dict[str, str] = {
     "now.none": "Nothing is under way.",
     "now.one": "1 run is under way.",
     "now.more": "{n} runs are under way.",
-    "now.at": "As of {at} UTC.",
+    "now.at": "As of {at}.",
     "reload": "Look again",
-    "run.by": "Begun {at} UTC by {by}, {lasting} ago.",
+    "run.by": "Begun {at} by {by}, {lasting} ago.",
     "run.starting": "starting",
     "run.silent": (
-        "Nothing was heard of it since {at} UTC: its process is most likely gone. A job is taken "
+        "Nothing was heard of it since {at}: its process is most likely gone. A job is taken "
         "over by the next process; a command has to be repeated."
     ),
     "run.name": "{words} ({name})",
@@ -35,8 +35,8 @@ ENGLISH: dict[str, str] = {
     "jobs": "Jobs",
     "job": "Job",
     "job.every": "Every",
-    "job.due": "Due (UTC)",
-    "job.last": "Last end (UTC)",
+    "job.due": "Due",
+    "job.last": "Last end",
     "job.lasted": "Took",
     "job.state": "State",
     "job.said": "What it said",
@@ -73,7 +73,7 @@ ENGLISH: dict[str, str] = {
     "last": "Last runs",
     "last.none": "Nothing has run yet.",
     "last.kept": "Of each kind the newest 30 are kept.",
-    "begun": "Begun (UTC)",
+    "begun": "Begun",
     "what": "What",
     "by": "By",
     "state": "State",

@@ -7,12 +7,12 @@ SPANISH: dict[str, str] = {
     "now.none": "No hay nada en curso.",
     "now.one": "Hay 1 ejecución en curso.",
     "now.more": "Hay {n} ejecuciones en curso.",
-    "now.at": "A las {at} UTC.",
+    "now.at": "A las {at}.",
     "reload": "Volver a mirar",
-    "run.by": "Empezada a las {at} UTC por {by}, hace {lasting}.",
+    "run.by": "Empezada a las {at} por {by}, hace {lasting}.",
     "run.starting": "empezando",
     "run.silent": (
-        "No se sabe nada de ella desde las {at} UTC: es probable que su proceso ya no esté. Una "
+        "No se sabe nada de ella desde las {at}: es probable que su proceso ya no esté. Una "
         "tarea la retoma el siguiente proceso; un comando hay que repetirlo."
     ),
     "run.name": "{words} ({name})",
@@ -35,8 +35,8 @@ SPANISH: dict[str, str] = {
     "jobs": "Tareas",
     "job": "Tarea",
     "job.every": "Cada",
-    "job.due": "Prevista (UTC)",
-    "job.last": "Último final (UTC)",
+    "job.due": "Prevista",
+    "job.last": "Último final",
     "job.lasted": "Tardó",
     "job.state": "Estado",
     "job.said": "Lo que dijo",
@@ -73,7 +73,7 @@ SPANISH: dict[str, str] = {
     "last": "Últimas ejecuciones",
     "last.none": "Todavía no se ha ejecutado nada.",
     "last.kept": "De cada tipo se guardan las 30 últimas.",
-    "begun": "Empezada (UTC)",
+    "begun": "Empezada",
     "what": "Qué",
     "by": "Por",
     "state": "Estado",

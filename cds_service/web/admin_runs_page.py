@@ -9,7 +9,6 @@ from cds_service.services.job_desk import LONG, Asleep, is_asked_for, may_start
 from cds_service.services.runs_view import Now
 from cds_service.services.schedule import Entry
 from cds_service.storage.run_store import DONE, FAILED
-from cds_service.web.admin_page import at_text
 from cds_service.web.admin_sections import named
 from cds_service.web.words import Words
 
@@ -92,13 +91,13 @@ def bars_of(now: Now, words: Words) -> list[Bar]:
         Bar(
             id=one.row["id"],
             name=kind_of(one.row["kind"], words),
-            at=at_text(one.row["started_at"]),
+            at=words.time(one.row["started_at"]),
             by=one.row["actor"],
             lasting=lasting(one.seconds, words),
             step=one.row["step"],
             share=one.row["share"],
             percent=words.percent(one.row["share"], 0),
-            silent=at_text(one.row["seen_at"]) if one.is_silent else None,
+            silent=words.time(one.row["seen_at"]) if one.is_silent else None,
         )
         for one in now.under_way
     ]
@@ -115,7 +114,7 @@ def asleep_text(found: Asleep | None, words: Words) -> str | None:
         return None
     if found.since is None:
         return words.say("asleep.never")
-    return words.say("asleep.since", at=at_text(found.since))
+    return words.say("asleep.since", at=words.time(found.since))
 
 
 def _job(entry: Entry, at: datetime, words: Words) -> Job:
@@ -130,7 +129,7 @@ def _job(entry: Entry, at: datetime, words: Words) -> Job:
     if entry.note.startswith("needs "):
         due = words.say("job.needs", name=entry.note.removeprefix("needs "))
     if entry.due_at is not None:
-        due = at_text(entry.due_at)
+        due = words.time(entry.due_at)
         if is_asked_for(entry):
             due = words.say("start.asked", by=row["asked_by"])
     return Job(
@@ -138,7 +137,7 @@ def _job(entry: Entry, at: datetime, words: Words) -> Job:
         name=kind_of(entry.name, words),
         every=entry.every,
         due=due,
-        at="" if ended is None else at_text(ended),
+        at="" if ended is None else words.time(ended),
         # What is under way began after the last end.
         lasted=""
         if begun is None or ended is None or begun > ended
@@ -156,7 +155,7 @@ def past_of(row: Mapping[str, Any], words: Words) -> Past:
     """A run that has ended."""
     return Past(
         name=kind_of(row["kind"], words),
-        at=at_text(row["started_at"]),
+        at=words.time(row["started_at"]),
         by=row["actor"],
         lasted=_lasted(row, words),
         state=words.say(f"state.{row['state']}"),

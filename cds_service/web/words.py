@@ -1,7 +1,7 @@
 """How pages say things: fixed words, numbers and dates in the language of the reader."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from cds_service.web import (
     charts_en,
@@ -56,15 +56,23 @@ def beside(table: Table, english: Mapping[str, str], spanish: Mapping[str, str])
 class Words:
     """The words of pages in one language."""
 
-    def __init__(self, language: Language, table: Table = WORDS) -> None:
-        """Speak `language` with the words of `table`, and those of the layout where it has none."""
+    def __init__(
+        self, language: Language, table: Table = WORDS, *, zone: tzinfo | None = None
+    ) -> None:
+        """Speak `language` with the words of `table`, and those of the layout where it has none;
+        times are told in `zone`, by default UTC."""
         self.language = language
+        self.zone = zone or UTC
         self._words = {**CHARTS[language], **LAYOUT[language], **table[language]}
         self.wording = Wording(language)
 
     def say(self, key: str, **values: object) -> str:
         """The words `key` with their gaps filled; raises `KeyError` for either."""
         return self._words[key].format(**values)
+
+    def time(self, at: datetime) -> str:
+        """A time (aware) to the minute as it is where the service is, with its zone."""
+        return written(at, self.zone)
 
     def has(self, key: str) -> bool:
         """Whether there are words for `key`."""

@@ -67,7 +67,7 @@ def test_an_alert_is_acknowledged_and_resolved_with_a_note(closed: Service) -> N
     assert sent.headers["location"] == f"{address}?told=acknowledged"
     page = visitor.get(sent.headers["location"])
     assert "It is noted that you are at it." in page.text
-    assert "user:ana is at it since 2026-03-01 06:15." in page.text
+    assert "user:ana is at it since 2026-03-01 06:15 UTC." in page.text
     assert "/acknowledge" not in page.text
     refused = visitor.post(f"{address}/resolve", {"note": "  "})
     assert refused.status_code == 422

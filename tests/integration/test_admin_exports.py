@@ -143,4 +143,4 @@ def test_how_the_job_ended_is_told(closed: Service) -> None:
     page = administrator(closed).get("/admin/exports").text
     assert "The location cannot be written." in page
     assert "<dt>Failed runs in a row</dt><dd>2</dd>" in page
-    assert "<dd>2026-03-02 06:15</dd>" in page
+    assert "<dd>2026-03-02 06:15 UTC</dd>" in page

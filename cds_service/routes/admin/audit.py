@@ -52,7 +52,7 @@ def audit(
     asked = {
         name: (text or "").replace("\0", "").strip()[:LONGEST] for name, text in fields.items()
     }
-    search, wrong = read_search(asked, context.clock())
+    search, wrong = read_search(asked, context.clock(), context.zone)
     trail = AuditTrail(context)
     number = number_of(before)
     found = (
@@ -74,7 +74,7 @@ def audit(
         actions=actions,
         kinds=kinds,
         longest=LONGEST,
-        events=[] if found is None else [event_view(one) for one in found.events],
+        events=[] if found is None else [event_view(one, context.zone) for one in found.events],
         older=None
         if found is None or found.before is None
         else "?" + urlencode(kept | {"before": str(found.before)}),

@@ -12,7 +12,7 @@ from cds_service.security.permissions import Permission
 from cds_service.services.job_desk import LONG, JobDesk
 from cds_service.services.runs_view import KINDS, STATES, RunsView
 from cds_service.web import admin_runs_en, admin_runs_es
-from cds_service.web.admin_page import admin_page, admin_words, at_text, to_page, to_page_of
+from cds_service.web.admin_page import admin_page, admin_words, to_page, to_page_of
 from cds_service.web.admin_runs_page import asleep_text, bars_of, jobs_of, kind_of, past_of
 from cds_service.web.admin_sections import options
 from cds_service.web.pages import page as plain_page
@@ -156,6 +156,6 @@ def _now(view: RunsView, words: Words) -> dict[str, Any]:
         "bars": bars_of(found, words),
         "jobs": jobs_of(found, words),
         "asleep": asleep_text(found.asleep, words),
-        "at": at_text(found.at),
+        "at": words.time(found.at),
         "mark": found.mark,
     }
