@@ -23,12 +23,14 @@ MAX_MESSAGE: Final = 5_000_000
 
 _BREAKS = re.compile(rb"[\r\n\x0b\x1c]+")
 _ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
+_MARK = r"[!-/:-@\[-`{-~]"
+"""Punctuation of ASCII: an answer is in ASCII, with the separators of its message."""
 # A field separator, then two to five encoding characters (MSH-1, MSH-2).
 # MSH-2 ends at the first field separator, also where the fields after it are empty.
 _HEADER = re.compile(
-    r"MSH(?P<field>[^A-Za-z0-9\s])(?P<encoding>(?:(?!(?P=field))[^A-Za-z0-9\s]){2,5})(?P=field)"
+    rf"MSH(?P<field>{_MARK})(?P<encoding>(?:(?!(?P=field)){_MARK}){{2,5}})(?P=field)"
 )
-_NO_ENCODING = re.compile(r"MSH([^A-Za-z0-9\s])\1")
+_NO_ENCODING = re.compile(rf"MSH({_MARK})\1")
 _PRINTABLE = re.compile(r"[ -~]{1,199}")
 _HEX = re.compile(r"X(?:[0-9A-Fa-f]{2})+")
 _TIME = re.compile(

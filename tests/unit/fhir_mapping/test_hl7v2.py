@@ -186,3 +186,12 @@ def test_what_cannot_be_read_is_acknowledged_too(data: bytes) -> None:
 def test_separators_end_where_the_fields_begin(start: str) -> None:
     message = read_message(f"{start}\rPID{start[3]}1\r".encode())
     assert (message.separators.field, message.separators.component) == (start[3], start[4])
+
+
+@pytest.mark.parametrize("start", ["MSH§^~\\&§", "MSH|§~\\&|", "MSH|^~\\&\x1b|"])
+def test_separators_outside_ascii_are_refused_and_the_answer_can_be_read(start: str) -> None:
+    data = f"{start}EHR\rEVN".encode("latin-1")
+    with pytest.raises(HL7Error, match="does not begin with MSH and its separators"):
+        read_message(data)
+    ack = acknowledgement(data, "AR", "text", at=datetime(2026, 3, 1, tzinfo=UTC), control_id="1")
+    assert read_message(ack).separators.field == "|"
