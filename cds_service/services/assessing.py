@@ -30,6 +30,7 @@ from cds_service.services.rotation import move_to_newest_keys
 from cds_service.storage.assessment_store import AssessmentStore, StoredAnswer
 from cds_service.storage.audit_store import AuditStore
 from cds_service.storage.condition_store import ConditionStore
+from cds_service.storage.session import reading
 from fhir_mapping.extract import extract
 from fhir_mapping.pre_existing import KnownBefore, known_before, stored_rare, with_stored
 from fhir_mapping.readings import Extraction
@@ -309,8 +310,7 @@ class AssessingService:
                     )
                     return answer
                 transaction.rollback()
-            earlier = store.answer(call.client.name, call.service, call.instance)
-        return replace(answer, response=self._same(call, earlier))
+        return replace(answer, response=self._same(call, self._stored(call)))
 
     def _with_stored(
         self, extraction: Extraction, store: ConditionStore, keys: list[str], call: Call
@@ -325,10 +325,13 @@ class AssessingService:
 
     def _earlier(self, call: Call) -> bytes | None:
         """What was answered to this call before. Raises `ConflictError`."""
-        with self._context.engine.connect() as connection:
-            store = AssessmentStore(connection)
-            earlier = store.answer(call.client.name, call.service, call.instance)
+        earlier = self._stored(call)
         return None if earlier is None else self._same(call, earlier)
+
+    def _stored(self, call: Call) -> StoredAnswer | None:
+        with reading(self._context.engine) as connection:
+            store = AssessmentStore(connection)
+            return store.answer(call.client.name, call.service, call.instance)
 
     def _same(self, call: Call, earlier: StoredAnswer | None) -> bytes:
         """The stored answer, if it was given to the same call; nothing of it while the client is
