@@ -32,7 +32,7 @@ def evaluate(
 ) -> None:
     """Join assessments with their outcomes and measure the models on them."""
     # Imported here, so that a serving process never loads what trains and evaluates.
-    from cds_service.services.evaluating import EvaluatingService
+    from cds_service.services.evaluating import EvaluatingService, EvaluationError
     from cds_service.services.monitoring import MonitoringService
 
     start = parse_since(since)
@@ -42,14 +42,20 @@ def evaluate(
         actor=actor(), since=start, include_open=include_open
     )
     evaluating = EvaluatingService(context)
-    # Outcomes have just been decided anew.
-    done = evaluating.run(actor=actor(), refresh=False)
+    failure = None
+    try:
+        # Outcomes have just been decided anew.
+        done = evaluating.run(actor=actor(), refresh=False)
+    except EvaluationError as error:  # Told at the end: what was measured is printed all the same.
+        done, failure = "Not every chunk could be judged.", error
     newest = evaluating.newest(chunks)
     if as_json:
         typer.echo(json.dumps(_as_json(report, newest), default=_iso))
-        return
-    _print(report, include_open=include_open)
-    print_chunks(done, newest)
+    else:
+        _print(report, include_open=include_open)
+        print_chunks(done, newest)
+    if failure is not None:
+        raise failure
 
 
 def _as_json(report: "EvaluationReport", chunks: list[dict[str, Any]]) -> dict[str, Any]:

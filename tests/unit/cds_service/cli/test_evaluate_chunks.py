@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from cds_service.cli.app import app
 from cds_service.context import now
+from cds_service.services.evaluating import EvaluatingService, EvaluationError
 from tests.support.commands import done
 from tests.support.matured import cohort, store_matured
 from tests.support.service import new_context, release
@@ -62,3 +65,18 @@ def test_no_chunk_is_said_so(tmp_path: Path) -> None:
     done(tmp_path, "db", "upgrade")
     assert "No chunk of assessments has matured yet." in done(tmp_path, "evaluate")
     assert json.loads(done(tmp_path, "evaluate", "--json"))["chunks"] == []
+
+
+def test_what_was_measured_is_printed_although_a_chunk_cannot_be_judged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> str:
+        raise EvaluationError("Chunk 1 could not be judged: no memory.")
+
+    monkeypatch.setenv("CDS_DATA_DIR", str(folder))
+    monkeypatch.setenv("CDS_DEVELOPMENT", "true")
+    monkeypatch.setattr(EvaluatingService, "run", failing)
+    ran = CliRunner().invoke(app, ["evaluate"])
+    assert isinstance(ran.exception, EvaluationError)
+    assert ran.stdout.startswith("assessments ")
+    assert "Not every chunk could be judged." in ran.stdout
