@@ -108,10 +108,10 @@ SPANISH: dict[str, str] = {
         "Ambas responden a los pacientes reservados de los que ninguna aprendió. Tarda un minuto o "
         "más, junto a las respuestas, y cuenta como una mirada a esos pacientes."
     ),
-    "ask.waiting": "Pedida a las {at} por {by}; aún no está hecha.",
+    "ask.waiting": "La pidió {by} (el {at}); aún no está hecha.",
     "ask.where": "Verla en Ejecuciones",
     "ask.reload": "Volver a mirar",
-    "ask.failed": "La comparación que pidió {by} a las {at} falló:",
+    "ask.failed": "La comparación que pidió {by} (el {at}) falló:",
     "ask.off": (
         "Las comparaciones están desactivadas en el calendario (CDS_SCHEDULE). Lo que se pida "
         "espera a que alguien ejecute la tarea:"

@@ -9,7 +9,7 @@ SPANISH: dict[str, str] = {
     "now.more": "Hay {n} ejecuciones en curso.",
     "now.at": "A las {at}.",
     "reload": "Volver a mirar",
-    "run.by": "Empezada a las {at} por {by}, hace {lasting}.",
+    "run.by": "La empezó {by} el {at}, hace {lasting}.",
     "run.starting": "empezando",
     "run.silent": (
         "No se sabe nada de ella desde las {at}: es probable que su proceso ya no esté. Una "

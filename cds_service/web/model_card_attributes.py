@@ -51,7 +51,7 @@ def _attribute(
     role = attribute.by_people
     asked = None
     if role is not None and is_open(attribute, card):
-        asked = words.say("open", role=words.say(f"role.{role.value}"))
+        asked = words.say("open", role=words.say(f"asked_of.{role.value}"))
     return AttributeText(
         words.say(f"asks.{attribute.id}"),
         attribute.paragraph,

@@ -84,7 +84,7 @@ ENGLISH: dict[str, str] = {
     "rare.not_found": "{code}: not in the list of rare diseases that is loaded here. Check it.",
     "rare.no_names": "{code}: names of rare diseases are not loaded here.",
     "confirm": "Confirm",
-    "skip": "Skip",
+    "skip_case": "Skip",
     "wrong.none": "Choose what it was, or that it cannot be told.",
     "wrong.rare": "Enter an ORPHAcode, such as ORPHA:558, or leave the field empty.",
     "wrong.rare_alone": "A rare disease needs a category: choose one, or leave the code out.",

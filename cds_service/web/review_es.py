@@ -84,7 +84,7 @@ SPANISH: dict[str, str] = {
     "rare.not_found": "{code}: no está en la lista de enfermedades raras cargada aquí. Revíselo.",
     "rare.no_names": "{code}: aquí no están cargados los nombres de enfermedades raras.",
     "confirm": "Confirmar",
-    "skip": "Omitir",
+    "skip_case": "Omitir",
     "wrong.none": "Elija qué era, o que no se puede saber.",
     "wrong.rare": "Introduzca un código ORPHA, como ORPHA:558, o deje el campo vacío.",
     "wrong.rare_alone": "Una enfermedad rara necesita una categoría: elija una o quite el código.",

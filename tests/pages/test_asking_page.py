@@ -53,7 +53,7 @@ def test_two_versions_are_compared_from_the_page(
 ) -> None:
     said = {
         "en": (r"Compare (again )?now", "Look again", "Asked for at", "not worse: may be promoted"),
-        "es": ("Comparar ahora", "Volver a mirar", "Pedida a las", "no es peor: puede activarse"),
+        "es": ("Comparar ahora", "Volver a mirar", "La pidió", "no es peor: puede activarse"),
     }[language]
     with walking(browser, served, width=width, language=language, roles=ROLES) as walk:
         page = walk.open(PAIR)

@@ -39,6 +39,11 @@ def test_both_languages_have_the_same_words_and_gaps(table: str) -> None:
     assert same == []
 
 
+@pytest.mark.parametrize("table", [name for name in TABLES if name != "layout"])
+def test_no_page_says_otherwise_what_all_pages_say(table: str) -> None:
+    assert set(import_module(f"cds_service.web.{table}_en").ENGLISH) & set(LAYOUT["en"]) == set()
+
+
 def test_there_are_tables_to_compare() -> None:
     assert {"layout", "model_card"} <= set(TABLES)
     assert sorted(path.name.removesuffix("_es.py") for path in WEB.glob("*_es.py")) == TABLES

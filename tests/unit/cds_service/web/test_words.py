@@ -30,7 +30,7 @@ def test_everything_that_is_shown_has_words(language: Language) -> None:
     words = Words(language)
     needed = [f"asks.{one.id}" for one in SOURCE_ATTRIBUTES]
     needed += [f"group.{group.value}" for group in Group]
-    needed += [f"role.{role.value}" for role in Role]
+    needed += [f"asked_of.{role.value}" for role in Role]
     needed += [f"metric.{name}" for name in (*_OVERALL, *_BY_CATEGORY)]
 
     assert [key for key in needed if not words.has(key)] == []
