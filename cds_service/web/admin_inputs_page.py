@@ -39,7 +39,7 @@ def standing(inputs: Inputs, words: Words) -> list[tuple[str, str]]:
     """What the newest chunk is, in words."""
     newest = inputs.chunks[-1]
     result = newest["result"]
-    span = f"{newest['started_at']:%Y-%m-%d %H:%M} – {newest['ended_at']:%Y-%m-%d %H:%M}"
+    span = f"{words.time(newest['started_at'])} – {words.time(newest['ended_at'])}"
     return [
         (words.say("newest"), words.say("newest.is", number=newest["number"], span=span)),
         (words.say("rows"), words.count(newest["rows"])),
@@ -372,7 +372,7 @@ def _lines(
         name,
         title,
         [chunk["started_at"] for chunk in inputs.chunks],
-        [f"{chunk['number']}: {chunk['started_at']:%Y-%m-%d %H:%M}" for chunk in inputs.chunks],
+        [f"{chunk['number']}: {unit.words.time(chunk['started_at'])}" for chunk in inputs.chunks],
         series,
         unit,
         label_head=unit.words.say("chunk"),

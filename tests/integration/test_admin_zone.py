@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cds_service.routes.admin import inputs
 from cds_service.security.permissions import Role
+from cds_service.services.inputs_view import Inputs
 from cds_service.storage.audit_store import AuditStore
 from cds_service.web import admin_audit_en
 from cds_service.web.admin_audit_page import read_search
+from cds_service.web.admin_inputs_page import standing
 from cds_service.web.words import Words
 from tests.support.dashboard import add_alert
 from tests.support.people import Visitor, closed_context, session_of
@@ -83,3 +86,17 @@ def test_words_tell_utc_where_no_zone_is_set() -> None:
     table = {"en": admin_audit_en.ENGLISH, "es": admin_audit_en.ENGLISH}
     assert Words("en", table).time(at) == "2026-07-01 12:00 UTC"
     assert Words("en", table, zone=MADRID).time(at) == "2026-07-01 14:00 CEST"
+
+
+def test_a_chunk_of_inputs_began_and_ended_when_the_clocks_there_say_so() -> None:
+    chunk = {
+        "number": 4,
+        "rows": 300,
+        "model_version": "2",
+        "started_at": datetime(2026, 3, 28, 22, tzinfo=UTC),
+        "ended_at": datetime(2026, 3, 29, 22, tzinfo=UTC),
+        "result": {"watched": 43, "budget": 0.02},
+    }
+    words = Words("en", inputs.WORDS, zone=MADRID)
+    told = dict(standing(Inputs([chunk], [], None, earlier=False), words))
+    assert told["Newest chunk"] == "4: 2026-03-28 23:00 CET – 2026-03-30 00:00 CEST"
