@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, Page, Request, Response
+from playwright.sync_api import Browser, Page, Request, Response, expect
 
 from cds_service.security.permissions import Role
 from tests.support.people import session_of
@@ -88,10 +88,12 @@ def assert_sound(walk: Walk, language: str, axe: Axe | None = None) -> None:
     scroll sideways, has its landmarks and one first heading, targets that a thumb hits, and no
     serious finding of axe."""
     page = walk.page
+    # After a click the next page may have begun and not be there yet.
+    page.wait_for_load_state()
+    expect(page.locator("html")).to_have_attribute("lang", language)
     assert walk.complaints == []
     assert [url for url in walk.requests if not url.startswith(walk.base + "/")] == []
     assert walk.weight < MAX_WEIGHT
-    assert page.evaluate("document.documentElement.lang") == language
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.get_by_role("banner").count() == 1
     assert page.get_by_role("main").count() == 1
