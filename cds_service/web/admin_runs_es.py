@@ -48,13 +48,13 @@ SPANISH: dict[str, str] = {
     "start": "Ejecutar ahora",
     "start.asked": "ahora, la pidió {by}",
     "start.title": "Ejecutar ahora: {name}",
-    "start.asks": "La hace un proceso que lleva el calendario, junto a las respuestas.",
+    "start.asks": "Lo hace un proceso que lleva el calendario, aparte de las respuestas.",
     "start.recalibrate": (
         "Se entrena lo que piden las alertas abiertas y los desenlaces nuevos, que puede no ser "
         "nada, o ser horas de trabajo para esta máquina."
     ),
     "start.refresh": (
-        "Se entrena otra vez el tipo de modelo activo, que pueden ser horas de trabajo para esta "
+        "Se vuelve a entrenar el tipo de modelo activo: pueden ser horas de trabajo para esta "
         "máquina. Solo se activa tras las pruebas y la sombra, con aprobación o por el plan de "
         "cambios acordado. En los siete días siguientes a la última vez no se entrena nada."
     ),
